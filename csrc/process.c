@@ -1,0 +1,6 @@
+/* process: to come */
+#include "farside.h"
+
+void far_open_process(lua_State *L) {
+  (void)L;
+}

@@ -1,0 +1,6 @@
+/* xattr: to come */
+#include "farside.h"
+
+void far_open_xattr(lua_State *L) {
+  (void)L;
+}

@@ -1,0 +1,43 @@
+--- Linux namespaces as Lua functions.
+-- The core's calls under their own names, and the library's. A library module
+-- is loaded when one of its names is first used, so that `require "farside"`
+-- costs next to nothing.
+-- @module farside
+
+local core <const> = require "farside.core"
+require "farside.error"
+
+local ns = { _VERSION = "Farside 0.1" }
+
+-- public name → the module that has it; a name not listed is the core's
+local library <const> = {
+  clone = "clone", inside = "inside", exec = "exec",
+  new = "handle", persist = "handle", unpersist = "handle",
+  write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",
+  read_uid_map = "idmap", read_gid_map = "idmap",
+  mountinfo = "mountinfo",
+  run = "spawn", spawn = "spawn", plan = "plan",
+}
+
+setmetatable(ns, {
+  __index = function(self, name)
+    local module = library[name]
+    local value
+    if module then
+      value = require("farside." .. module)[name]
+    else
+      value = core[name]
+    end
+    rawset(self, name, value)
+    return value
+  end,
+
+  -- every public name, so that completion and curiosity find them
+  __pairs = function(self)
+    for name in next, core do local _ = self[name] end
+    for name in next, library do local _ = self[name] end
+    return next, self, nil
+  end,
+})
+
+return ns

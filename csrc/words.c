@@ -169,12 +169,11 @@ static const struct far_word units[] = {
 
 int64_t far_duration(lua_State *L, int index) {
   double n, unit = 1e9;
-  const char *text = lua_tostring(L, index);
   if (lua_type(L, index) == LUA_TNUMBER) {
     n = lua_tonumber(L, index);
   } else {
     char *end;
-    text = luaL_checkstring(L, index);
+    const char *text = luaL_checkstring(L, index);
     n = strtod(text, &end);
     const struct far_word *word = find(units, end, strlen(end));
     if (end == text || word == NULL)
@@ -185,7 +184,7 @@ int64_t far_duration(lua_State *L, int index) {
   if (!(n * unit >= -9.2e18 && n * unit <= 9.2e18))
     luaL_argerror(L, index, lua_pushfstring(L,
       "bad time '%s' (expected seconds, or a number with ns, us, ms, s, m, h "
-      "or d)", text));
+      "or d)", lua_tostring(L, index)));
   return (int64_t)(n * unit);
 }
 

@@ -102,6 +102,18 @@ void far_fields(lua_State *L, int index, const char *const names[], bool list);
 /* Raises when there are more than `count` arguments. */
 void far_at_most(lua_State *L, int count);
 
+/* ---- signals (signal.c) ---- */
+
+/* "TERM" and the others; real-time ones are not in it. Ends with a NULL. */
+extern const struct far_word far_signals[];
+
+/* A signal's number, 0 included, from "TERM", "SIGTERM", "RTMIN+3" or an
+ * integer. */
+int far_signal(lua_State *L, int index);
+
+/* Pushes a signal's word: "TERM", "RTMIN+3". */
+void far_signal_push(lua_State *L, int number);
+
 /* ---- namespaces (namespace.c) ---- */
 
 #define FAR_NAMESPACE "farside.namespace"

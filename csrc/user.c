@@ -1,6 +1,209 @@
-/* user: to come */
+/*
+ * User and group ids. What sets them is the bare system call, which acts on
+ * the calling thread as unshare, setns and capset do: libc would signal
+ * every thread it knows of, and in a cloned child those do not exist.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "farside.h"
 
+#define UNCHANGED ((lua_Integer)UINT32_MAX) /* (uid_t)-1 */
+
+/* An id; with `keep`, nil and -1 stand for "as it is". */
+static uint32_t check_id(lua_State *L, int index, bool keep) {
+  if (keep && lua_isnoneornil(L, index))
+    return (uint32_t)-1;
+  lua_Integer id = luaL_checkinteger(L, index);
+  if (keep && id == -1)
+    return (uint32_t)-1;
+  luaL_argcheck(L, id >= 0 && id < UNCHANGED, index, "id out of range");
+  return (uint32_t)id;
+}
+
+static int push_three(lua_State *L, uint32_t a, uint32_t b, uint32_t c) {
+  lua_pushinteger(L, a);
+  lua_pushinteger(L, b);
+  lua_pushinteger(L, c);
+  return 3;
+}
+
+/***
+The real user id.
+@function getuid
+@treturn integer
+@see getuid(2)
+*/
+static int bind_getuid(lua_State *L) {
+  far_at_most(L, 0);
+  lua_pushinteger(L, getuid());
+  return 1;
+}
+
+/***
+The effective user id.
+@function geteuid
+@treturn integer
+@see getuid(2)
+*/
+static int bind_geteuid(lua_State *L) {
+  far_at_most(L, 0);
+  lua_pushinteger(L, geteuid());
+  return 1;
+}
+
+/***
+The real group id.
+@function getgid
+@treturn integer
+@see getgid(2)
+*/
+static int bind_getgid(lua_State *L) {
+  far_at_most(L, 0);
+  lua_pushinteger(L, getgid());
+  return 1;
+}
+
+/***
+The effective group id.
+@function getegid
+@treturn integer
+@see getgid(2)
+*/
+static int bind_getegid(lua_State *L) {
+  far_at_most(L, 0);
+  lua_pushinteger(L, getegid());
+  return 1;
+}
+
+/***
+The three user ids.
+@function getresuid
+@treturn integer real
+@treturn integer effective
+@treturn integer saved
+@see getresuid(2)
+*/
+static int bind_getresuid(lua_State *L) {
+  uid_t real, effective, saved;
+  far_at_most(L, 0);
+  far_check(L, getresuid(&real, &effective, &saved), "getresuid", NULL);
+  return push_three(L, real, effective, saved);
+}
+
+/***
+The three group ids.
+@function getresgid
+@treturn integer real
+@treturn integer effective
+@treturn integer saved
+@see getresuid(2)
+*/
+static int bind_getresgid(lua_State *L) {
+  gid_t real, effective, saved;
+  far_at_most(L, 0);
+  far_check(L, getresgid(&real, &effective, &saved), "getresgid", NULL);
+  return push_three(L, real, effective, saved);
+}
+
+static int set_three(lua_State *L, long number, const char *call) {
+  uint32_t real = check_id(L, 1, true);
+  uint32_t effective = check_id(L, 2, true);
+  uint32_t saved = check_id(L, 3, true);
+  far_at_most(L, 3);
+  if (syscall(number, real, effective, saved) == -1)
+    return far_raise(L, errno, call, NULL, "to %d, %d, %d", (int)real,
+                     (int)effective, (int)saved);
+  return 0;
+}
+
+/***
+Sets the user ids of the calling thread.
+@function setresuid
+@tparam[opt] integer real nil or -1 leaves it
+@tparam[opt] integer effective the same
+@tparam[opt] integer saved the same
+@raise EPERM without CAP_SETUID; EINVAL for an id that the user namespace
+does not map. See setresuid(2).
+*/
+static int bind_setresuid(lua_State *L) {
+  return set_three(L, SYS_setresuid, "setresuid");
+}
+
+/***
+Sets the group ids of the calling thread.
+@function setresgid
+@tparam[opt] integer real nil or -1 leaves it
+@tparam[opt] integer effective the same
+@tparam[opt] integer saved the same
+@raise EPERM without CAP_SETGID; EINVAL for an id that the user namespace
+does not map. See setresgid(2).
+*/
+static int bind_setresgid(lua_State *L) {
+  return set_three(L, SYS_setresgid, "setresgid");
+}
+
+/***
+The supplementary group ids.
+@function getgroups
+@treturn {integer,...}
+@see getgroups(2)
+*/
+static int bind_getgroups(lua_State *L) {
+  far_at_most(L, 0);
+  int count = getgroups(0, NULL);
+  far_check(L, count, "getgroups", NULL);
+  gid_t *groups = lua_newuserdatauv(L, (size_t)count * sizeof *groups + 1, 0);
+  count = getgroups(count, groups);
+  far_check(L, count, "getgroups", NULL);
+  lua_createtable(L, count, 0);
+  for (int i = 0; i < count; i++) {
+    lua_pushinteger(L, groups[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+/***
+Sets the supplementary group ids of the calling thread.
+@function setgroups
+@tparam {integer,...} groups may be empty
+@raise EPERM without CAP_SETGID, or when the user namespace denies setgroups.
+See setgroups(2), user_namespaces(7).
+*/
+static int bind_setgroups(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  far_at_most(L, 1);
+  lua_Integer count = luaL_len(L, 1);
+  luaL_argcheck(L, count >= 0 && count <= 65536, 1, "too many groups");
+  gid_t *groups = lua_newuserdatauv(L, (size_t)count * sizeof *groups + 1, 0);
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_geti(L, 1, i + 1);
+    lua_Integer id = lua_isinteger(L, -1) ? lua_tointeger(L, -1) : -1;
+    luaL_argcheck(L, id >= 0 && id < UNCHANGED, 1, "list of ids expected");
+    groups[i] = (gid_t)id;
+    lua_pop(L, 1);
+  }
+  return far_check(L, (int)syscall(SYS_setgroups, (size_t)count, groups),
+                   "setgroups", NULL);
+}
+
+static const luaL_Reg functions[] = {
+  {"getuid", bind_getuid},
+  {"geteuid", bind_geteuid},
+  {"getgid", bind_getgid},
+  {"getegid", bind_getegid},
+  {"getresuid", bind_getresuid},
+  {"getresgid", bind_getresgid},
+  {"setresuid", bind_setresuid},
+  {"setresgid", bind_setresgid},
+  {"getgroups", bind_getgroups},
+  {"setgroups", bind_setgroups},
+  {NULL, NULL},
+};
+
 void far_open_user(lua_State *L) {
-  (void)L;
+  luaL_setfuncs(L, functions, 0);
 }

@@ -123,6 +123,8 @@ struct far_nskind {
   const char *name; /* farside's and unshare's word: "mnt" */
   const char *file; /* under /proc/PID/ns */
   int flag;         /* CLONE_NEW… */
+  int get;          /* its number among a pidfd's ioctls; + 1: for children */
+  bool children;    /* has a FILE_for_children */
 };
 
 /* The one table of namespaces; every loop uses it. Ends with a NULL name. */
@@ -131,12 +133,35 @@ extern const struct far_nskind far_nskinds[];
 /* The same as words, with the aliases "mount", "network", "hostname"… */
 extern const struct far_word far_nswords[];
 
+/* Raises errno for a call on namespaces (nsenter.c): the error has them as a
+ * list in its field `namespaces`, and in its text after `object`, or NULL. */
+int far_namespaces_raise(lua_State *L, int err, const char *call,
+                         const char *object, uint64_t namespaces);
+
+/* ---- processes (process.c) ---- */
+
+struct far_process {
+  int pidfd;       /* -1 when closed */
+  pid_t pid;
+  const char *how; /* "exit" or "signal" once the process has ended */
+  int code;
+};
+
+/* Pushes a closed process object; the caller stores what it makes. */
+struct far_process *far_process_new(lua_State *L);
+
+/* Opens the directory /proc/PID of a pidfd's process, O_PATH, as that process
+ * and no later one with its number: a descriptor, or -1 and errno. */
+int far_proc_dir(int pidfd);
+
 /* ---- areas: each adds its functions to the table on top ---- */
 
 void far_open_error(lua_State *L);
 void far_open_fd(lua_State *L);
 void far_open_process(lua_State *L);
+void far_open_pid(lua_State *L);
 void far_open_clone(lua_State *L);
+void far_open_nsenter(lua_State *L);
 void far_open_exec(lua_State *L);
 void far_open_signal(lua_State *L);
 void far_open_limit(lua_State *L);

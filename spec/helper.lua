@@ -1,9 +1,274 @@
--- What every spec may use: throw-away children, and reasons to be pending.
+-- What every spec may use, as `local t = require "spec.helper"`: throw-away
+-- children, reasons to be pending, temporary directories. Loaded by .busted
+-- before the first spec, it also fails each test that leaves anything behind.
 
-package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
-local build <const> = os.getenv("FARSIDE_BUILD") or "build"
+local build <const> = os.getenv "FARSIDE_BUILD" or "build"
+package.path = "./lua/?.lua;./lua/?/init.lua;./?.lua;" .. package.path
 package.cpath = build .. "/lib/?.so;" .. package.cpath
 
+local busted <const> = require "busted"
+local lfs <const> = require "lfs"
+local leaks <const> = require "spec.leaks"
+
 local M = {}
+package.loaded["spec.helper"] = M
+
+-- Where the build is, for specs that start the driver.
+M.build = build
+
+local function core() return require "farside.core" end
+
+---- pending, with the reason ----
+
+local function reads(path)
+  local file <close> = io.open(path)
+  return file and file:read "a"
+end
+
+local function program(name)
+  local path <const> = (os.getenv "PATH" or "") .. ":/usr/sbin:/sbin"
+  for directory in path:gmatch "[^:]+" do
+    if lfs.attributes(directory .. "/" .. name, "mode") == "file" then
+      return true
+    end
+  end
+  return false, "needs the program " .. name
+end
+
+-- Runs in a child made with "user": root of the new namespace, which is the
+-- caller outside. Whoever has no privilege must give up setgroups first.
+local function become_root(uid, gid)
+  local function put(name, text)
+    local file <close> = assert(io.open("/proc/self/" .. name, "w"))
+    assert(file:write(text))
+  end
+  put("setgroups", "deny")
+  put("uid_map", ("0 %d 1"):format(uid))
+  put("gid_map", ("0 %d 1"):format(gid))
+end
+
+local function in_userns(fn)
+  local uid, gid = core().geteuid(), core().getegid()
+  return function()
+    become_root(uid, gid)
+    fn()
+  end
+end
+
+-- What a test may need → a function that answers true, or false and a reason.
+local probes <const> = {}
+
+function probes.root()
+  return core().geteuid() == 0, "needs root"
+end
+
+probes["ordinary user"] = function()
+  return core().geteuid() ~= 0, "needs an ordinary user"
+end
+
+function probes.userns()
+  local ok, child = pcall(core().clone, { "user", "mnt" }, in_userns(
+    function() end))
+  if not ok then return false, "needs user namespaces: " .. tostring(child) end
+  return child:wait(), "needs user namespaces that one can be root of"
+end
+
+-- Root needs no grant to map a range; others need one in both files.
+function probes.newuidmap()
+  if not program "newuidmap" then
+    return false, "needs the program newuidmap"
+  elseif core().geteuid() == 0 then
+    return true
+  end
+  local uid <const> = core().geteuid()
+  local user = ("\n" .. reads "/etc/passwd"):match("\n([^:]*):[^:]*:" .. uid)
+  for _, file in ipairs { "/etc/subuid", "/etc/subgid" } do
+    local text = "\n" .. (reads(file) or "")
+    local name = user and text:find("\n" .. user .. ":", 1, true)
+    if not name and not text:find("\n" .. uid .. ":", 1, true) then
+      return false, "needs a range of ids in " .. file
+    end
+  end
+  return true
+end
+
+-- "KIND NAME" → the same, given the name.
+local kinds <const> = { program = program }
+
+function kinds.filesystem(name)
+  local known = reads("/proc/filesystems"):find("\t" .. name .. "\n", 1, true)
+  return known, "needs the file system " .. name
+end
+
+function kinds.namespace(name)
+  local there = lfs.symlinkattributes("/proc/self/ns/" .. name)
+  return there, "needs a kernel with the namespace " .. name
+end
+
+local answers <const> = {}
+
+--- Whether this machine and user have it; otherwise false and the reason.
+-- @tparam string what "root", "ordinary user", "userns", "newuidmap",
+-- "filesystem overlay", "namespace time", or the name of a program
+function M.has(what)
+  if not answers[what] then
+    local kind, name = what:match "^(%w+) (%S+)$"
+    local probe = probes[what] or kinds[kind] or program
+    if not probes[what] and kinds[kind] then
+      answers[what] = { probe(name) }
+    else
+      answers[what] = { probe(what) }
+    end
+  end
+  return answers[what][1], answers[what][2]
+end
+
+local running = nil -- the test, while there is one
+
+--- Makes the test pending unless all of these are there.
+function M.needs(...)
+  assert(running, "t.needs belongs into a test")
+  for _, what in ipairs { ... } do
+    local ok, reason = M.has(what)
+    if not ok then running.env.pending(reason) end
+  end
+end
+
+---- throw-away children ----
+
+local PATIENCE <const> = 60 -- seconds until a child counts as stuck
+
+-- What an error is to busted: "failure", "pending", or plainly an error.
+local function outcome(err)
+  local kind = (debug.getmetatable(err) or {}).__type
+  if kind == "failure" or kind == "pending" then
+    return kind .. "\n" .. tostring(err.message)
+  end
+  return "error\n" .. debug.traceback(tostring(err), 2)
+end
+
+-- The child tells how it went through a file that both have open: it works
+-- from any namespace and root, and needs nothing that is being tested.
+local function told(fn, file)
+  return function()
+    local ok, text = xpcall(fn, outcome)
+    file:write(ok and "success\n" or text)
+    file:close()
+    os.exit(ok)
+  end
+end
+
+local function raise(kind, text)
+  if kind == "failure" then busted.fail(text, 0) end
+  if kind == "pending" then running.env.pending(text) end
+  error(text, 0)
+end
+
+--- Runs a function in a child; its failure is the test's.
+-- @tparam function fn must return: a child that execs or exits on its own
+-- has not shown that its assertions hold
+-- @tparam[opt] table options as of farside.core.clone
+function M.child(fn, options)
+  local file <close> = assert(io.tmpfile())
+  local child <close> = core().clone(options or {}, told(fn, file))
+  local _, how, code = child:wait(PATIENCE)
+  file:seek "set"
+  local kind, text = file:read "a":match "^(%l+)\n(.*)$"
+  if not kind then
+    local ending = ("%s %s"):format(how, code or "")
+    error("the child ended without a result: " .. ending, 2)
+  elseif kind ~= "success" then
+    raise(kind, text)
+  end
+end
+
+--- Runs a function as root of a new user namespace with a mount namespace
+-- of its own, the caller being root or not.
+-- @tparam function fn as in child
+-- @tparam[opt] table options more namespaces: { "net", "uts" }
+function M.userns(fn, options)
+  M.needs "userns"
+  local all = { "user", "mnt" }
+  for key, value in pairs(options or {}) do
+    all[math.type(key) == "integer" and #all + 1 or key] = value
+  end
+  M.child(in_userns(fn), all)
+end
+
+--- Waits for orphans that a test made on purpose: the runner inherits them.
+function M.reap()
+  while pcall(core().waitpid) do end
+end
+
+---- temporary directories ----
+
+local directories <const> = {}
+
+--- A new directory, removed with all it has after the test, or after the
+-- file when it was made outside of a test.
+function M.tmpdir()
+  local template = leaks.tmp .. "/farside-spec.XXXXXXXX"
+  local pipe <close> = assert(io.popen("mktemp -d " .. template))
+  local path = assert(pipe:read "l", "mktemp failed")
+  directories[#directories + 1] = path
+  return path
+end
+
+local function remove_directories(from)
+  for i = #directories, from, -1 do
+    os.execute("rm -rf -- '" .. directories[i] .. "'")
+    directories[i] = nil
+  end
+end
+
+---- the watch ----
+
+-- Orphans come to the runner instead of PID 1, where it can see them.
+local function adopt_orphans()
+  local ok, prctl = pcall(function() return core().prctl end)
+  if ok and prctl then prctl("child_subreaper", true) end
+end
+
+local function complain(element, before, who)
+  local text = leaks.since(before)
+  if text then
+    local at = element.trace
+    local where = at and ("%s:%d: "):format(at.short_src, at.currentline)
+    error(("%s%s left behind:\n%s"):format(where or "", who, text), 0)
+  end
+end
+
+local kept = 0 -- directories that belong to the file, not to the test
+local before_test, before_file
+
+busted.subscribe({ "file", "start" }, function()
+  adopt_orphans()
+  before_file = leaks.look()
+  return nil, true
+end)
+
+busted.subscribe({ "test", "start" }, function(element)
+  running = element
+  kept = #directories
+  before_test = leaks.look()
+  return nil, true
+end)
+
+-- Before the output handler, which would have counted the test as passed.
+-- After a failure what is left is the failure's doing.
+busted.subscribe({ "test", "end" }, function(element, _, status)
+  remove_directories(kept + 1)
+  running = nil
+  if status == "success" then
+    complain(element, before_test, "the test")
+  end
+  return nil, true
+end, { priority = 1 })
+
+busted.subscribe({ "file", "end" }, function(element)
+  remove_directories(1)
+  complain(element, before_file, "the file, outside of its tests,")
+  return nil, true
+end, { priority = 1 })
 
 return M

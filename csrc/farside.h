@@ -99,6 +99,9 @@ int64_t far_duration(lua_State *L, int index);
  * list; integer keys are allowed when `list` is true. */
 void far_fields(lua_State *L, int index, const char *const names[], bool list);
 
+/* A path or name: a string without the zero byte that would cut it short. */
+const char *far_path(lua_State *L, int index);
+
 /* Raises when there are more than `count` arguments. */
 void far_at_most(lua_State *L, int count);
 
@@ -169,6 +172,8 @@ void far_open_namespace(lua_State *L);
 void far_open_mount(lua_State *L);
 void far_open_mountfd(lua_State *L);
 void far_open_fs(lua_State *L);
+void far_open_stat(lua_State *L);
+void far_open_io(lua_State *L);
 void far_open_xattr(lua_State *L);
 void far_open_socket(lua_State *L);
 void far_open_user(lua_State *L);

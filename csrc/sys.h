@@ -5,9 +5,14 @@
 #ifndef FARSIDE_SYS_H
 #define FARSIDE_SYS_H
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -48,5 +53,135 @@ struct far_pidfd_info {
 #endif
 
 #define FAR_PIDFD_GET_NAMESPACE(number) _IO(0xff, number)
+
+/* ---- files ---- */
+
+#ifndef SYS_fchmodat2 /* Linux 6.6; one number on every architecture */
+#define SYS_fchmodat2 452
+#endif
+
+static inline int sys_openat2(int dir, const char *path,
+                              const struct open_how *how) {
+  return (int)syscall(SYS_openat2, dir, path, how, sizeof *how);
+}
+
+/* Before 6.6 libc emulates AT_SYMLINK_NOFOLLOW, by way of /proc. */
+static inline int sys_fchmodat(int dir, const char *path, mode_t mode,
+                               int flags) {
+  int result = (int)syscall(SYS_fchmodat2, dir, path, mode, flags);
+  if (result != -1 || errno != ENOSYS)
+    return result;
+  if (flags & AT_EMPTY_PATH)
+    return fchmod(dir, mode);
+  return fchmodat(dir, path, mode, flags);
+}
+
+static inline int sys_pivot_root(const char *root, const char *old) {
+  return (int)syscall(SYS_pivot_root, root, old);
+}
+
+/* libc hides the kernel's "(unreachable)". */
+static inline int sys_getcwd(char *buffer, size_t size) {
+  return (int)syscall(SYS_getcwd, buffer, size);
+}
+
+/* ---- mounts by descriptor, Linux 5.2 to 5.12 ---- */
+
+#ifndef OPEN_TREE_CLONE
+#define OPEN_TREE_CLONE 1
+#define OPEN_TREE_CLOEXEC O_CLOEXEC
+#endif
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+#ifndef MOVE_MOUNT_F_SYMLINKS
+#define MOVE_MOUNT_F_SYMLINKS 0x01
+#define MOVE_MOUNT_F_AUTOMOUNTS 0x02
+#define MOVE_MOUNT_F_EMPTY_PATH 0x04
+#define MOVE_MOUNT_T_SYMLINKS 0x10
+#define MOVE_MOUNT_T_AUTOMOUNTS 0x20
+#define MOVE_MOUNT_T_EMPTY_PATH 0x40
+#endif
+#ifndef MOVE_MOUNT_SET_GROUP
+#define MOVE_MOUNT_SET_GROUP 0x100
+#endif
+#ifndef MOVE_MOUNT_BENEATH /* Linux 6.5 */
+#define MOVE_MOUNT_BENEATH 0x200
+#endif
+#ifndef MOUNT_ATTR_RDONLY
+#define MOUNT_ATTR_RDONLY 0x01
+#define MOUNT_ATTR_NOSUID 0x02
+#define MOUNT_ATTR_NODEV 0x04
+#define MOUNT_ATTR_NOEXEC 0x08
+#define MOUNT_ATTR__ATIME 0x70
+#define MOUNT_ATTR_NOATIME 0x10
+#define MOUNT_ATTR_STRICTATIME 0x20
+#define MOUNT_ATTR_NODIRATIME 0x80
+#endif
+#ifndef MOUNT_ATTR_IDMAP
+#define MOUNT_ATTR_IDMAP 0x00100000
+#endif
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
+#ifndef ST_NOSYMFOLLOW
+#define ST_NOSYMFOLLOW 0x2000
+#endif
+
+/* FSCONFIG_… are enumerators in some headers and missing in others. */
+enum {
+  SYS_FSCONFIG_FLAG,
+  SYS_FSCONFIG_STRING,
+  SYS_FSCONFIG_BINARY,
+  SYS_FSCONFIG_PATH,
+  SYS_FSCONFIG_PATH_EMPTY,
+  SYS_FSCONFIG_FD,
+  SYS_FSCONFIG_CREATE,
+  SYS_FSCONFIG_RECONFIGURE,
+  SYS_FSCONFIG_CREATE_EXCL, /* Linux 6.6 */
+};
+
+#define SYS_FS_CLOEXEC 1 /* of fsopen, fspick and fsmount */
+#define SYS_FSPICK_NOFOLLOW 2
+#define SYS_FSPICK_NO_AUTOMOUNT 4
+#define SYS_FSPICK_EMPTY_PATH 8
+
+struct sys_mount_attr {
+  uint64_t set, clear, propagation, userns;
+};
+
+static inline int sys_open_tree(int dir, const char *path, unsigned flags) {
+  return (int)syscall(SYS_open_tree, dir, path, flags);
+}
+
+static inline int sys_move_mount(int fromdir, const char *from, int todir,
+                                 const char *to, unsigned flags) {
+  return (int)syscall(SYS_move_mount, fromdir, from, todir, to, flags);
+}
+
+static inline int sys_mount_setattr(int dir, const char *path, unsigned flags,
+                                    const struct sys_mount_attr *attr) {
+  return (int)syscall(SYS_mount_setattr, dir, path, flags, attr, sizeof *attr);
+}
+
+static inline int sys_fsopen(const char *fstype, unsigned flags) {
+  return (int)syscall(SYS_fsopen, fstype, flags);
+}
+
+static inline int sys_fspick(int dir, const char *path, unsigned flags) {
+  return (int)syscall(SYS_fspick, dir, path, flags);
+}
+
+static inline int sys_fsconfig(int fd, unsigned command, const char *key,
+                               const void *value, int aux) {
+  return (int)syscall(SYS_fsconfig, fd, command, key, value, aux);
+}
+
+static inline int sys_fsmount(int fd, unsigned flags, unsigned attributes) {
+  return (int)syscall(SYS_fsmount, fd, flags, attributes);
+}
 
 #endif

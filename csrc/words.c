@@ -208,6 +208,13 @@ void far_fields(lua_State *L, int index, const char *const names[], bool list) {
   }
 }
 
+const char *far_path(lua_State *L, int index) {
+  size_t length;
+  const char *path = luaL_checklstring(L, index, &length);
+  luaL_argcheck(L, strlen(path) == length, index, "zero byte in a path");
+  return path;
+}
+
 void far_at_most(lua_State *L, int count) {
   if (lua_gettop(L) > count)
     luaL_argerror(L, count + 1, "unexpected argument");

@@ -17,6 +17,7 @@ local library <const> = {
   read_uid_map = "idmap", read_gid_map = "idmap",
   mountinfo = "mountinfo",
   run = "spawn", spawn = "spawn", plan = "plan",
+  root = "root", bind_tree = "root",
 }
 
 setmetatable(ns, {

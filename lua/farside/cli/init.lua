@@ -1,0 +1,40 @@
+--- The command line: `farside WORD …` runs the module farside.cli.WORD. Each
+-- has `main(args)`, which answers an exit code, and its help text.
+
+local M = {}
+
+local summaries <const> = {
+  { "run", "run a command, or a recipe, in a container" },
+  { "plan", "print what run would do, step by step" },
+}
+
+--- { { word, summary }, … } in the order of the help text.
+function M.summaries() return summaries end
+
+local function say(message)
+  io.stderr:write(message, "\n")
+end
+
+--- Runs a sub-command.
+-- @tparam string word
+-- @param … its arguments
+-- @treturn int exit code
+function M.main(word, ...)
+  local command = require("farside.cli." .. word)
+  local args = { ... }
+  if args[1] == "-h" or args[1] == "--help" then
+    print(command.help())
+    return 0
+  end
+  local ok, result = pcall(command.main, args)
+  if ok then return result end
+  if type(result) == "table" and result.usage then
+    say(result.usage)
+    say(("farside: `farside %s --help` lists what it takes"):format(word))
+  else
+    say("farside: " .. tostring(result))
+  end
+  return 125
+end
+
+return M

@@ -1,0 +1,162 @@
+--- Options tables checked against field tables.
+-- A check is a function (value, path, fail) that answers the value to keep, or
+-- calls fail(path, "what was wrong"). The ones here are put together into the
+-- field tables of recipes and of other options.
+
+local M = {}
+
+local function got(value)
+  if math.type(value) == "float" then return "float" end
+  return type(value)
+end
+
+-- A check for one Lua type.
+local function typed(name)
+  return function(value, path, fail)
+    if type(value) ~= name then
+      fail(path, "%s expected, got %s", name, got(value))
+    end
+    return value
+  end
+end
+
+M.boolean = typed "boolean"
+M.callable = typed "function"
+
+--- A string with something in it, and no zero byte, which would cut it short
+-- in the kernel.
+function M.string(value, path, fail)
+  if type(value) ~= "string" then
+    fail(path, "string expected, got %s", got(value))
+  elseif value == "" then
+    fail(path, "string expected, got an empty one")
+  elseif value:find("\0", 1, true) then
+    fail(path, "string without zero bytes expected")
+  end
+  return value
+end
+
+--- A string that may be empty.
+function M.text(value, path, fail)
+  if type(value) ~= "string" then
+    fail(path, "string expected, got %s", got(value))
+  end
+  return value
+end
+
+function M.integer(value, path, fail)
+  if math.type(value) ~= "integer" then
+    fail(path, "integer expected, got %s", got(value))
+  end
+  return value
+end
+
+--- An absolute path.
+function M.path(value, path, fail)
+  M.string(value, path, fail)
+  if value:sub(1, 1) ~= "/" then
+    fail(path, "absolute path expected, got '%s'", value)
+  end
+  return value
+end
+
+--- A descriptor: an integer, an io file or an object with fileno().
+function M.descriptor(value, path, fail)
+  local number = math.type(value) == "integer" and value or nil
+  if not number then
+    local ok, method = pcall(function() return value.fileno end)
+    local found = ok and method or io.type(value) == "file"
+    if not found or type(value) == "string" then
+      fail(path, "descriptor expected, got %s", got(value))
+    end
+  elseif number < 0 then
+    fail(path, "descriptor expected, got %d", number)
+  end
+  return value
+end
+
+--- Nothing but one of these words, as a list for the message.
+function M.word(...)
+  local words <const> = { ... }
+  return function(value, path, fail)
+    for _, word in ipairs(words) do
+      if value == word then return value end
+    end
+    local text = type(value) == "string" and "'" .. value .. "'" or got(value)
+    fail(path, "%s expected, got %s", table.concat(words, ", "), text)
+  end
+end
+
+-- Fails on whatever in a table is not 1..n.
+local function no_other_keys(value, path, fail)
+  for key in pairs(value) do
+    if math.type(key) ~= "integer" or key < 1 or key > #value then
+      fail(path, "unknown key '%s'", tostring(key))
+    end
+  end
+end
+
+--- A list whose elements all pass a check.
+function M.list(check)
+  return function(value, path, fail)
+    if type(value) ~= "table" then
+      fail(path, "list expected, got %s", got(value))
+    end
+    local copy = {}
+    for i, element in ipairs(value) do
+      copy[i] = check(element, ("%s[%d]"):format(path, i), fail)
+    end
+    no_other_keys(value, path, fail)
+    return copy
+  end
+end
+
+--- The check itself, or `false`.
+function M.or_false(check)
+  return function(value, path, fail)
+    return value ~= false and check(value, path, fail)
+  end
+end
+
+-- Keys in a steady order, so that the first complaint is always the same.
+local function sorted_keys(value)
+  local keys = {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  return keys
+end
+
+--- A table with these fields and no others: { name = check }. `positional`
+-- checks the list part, when there is to be one.
+function M.record(fields, positional)
+  return function(value, path, fail)
+    if type(value) ~= "table" then
+      fail(path, "table expected, got %s", got(value))
+    end
+    local copy = {}
+    local function inner(key)
+      if math.type(key) == "integer" then return ("%s[%d]"):format(path, key) end
+      return path == "" and key or path .. "." .. key
+    end
+    for _, key in ipairs(sorted_keys(value)) do
+      local check = fields[key]
+      if positional and math.type(key) == "integer" then check = positional end
+      if not check then
+        fail(path, "unknown key '%s'", tostring(key))
+      end
+      copy[key] = check(value[key], inner(key), fail)
+    end
+    return copy
+  end
+end
+
+--- Runs a check for `who`, raising at the line of the user's code.
+function M.check(who, check, value)
+  local usage <const> = require("farside.error").usage
+  return check(value, "", function(path, format, ...)
+    local text = format:format(...)
+    usage("%s: %s%s", who, path == "" and "" or path .. ": ", text)
+  end)
+end
+
+return M

@@ -1,0 +1,50 @@
+--- From what was asked to what is done: a plan is the ordered list of the calls
+-- that make a container, as data. Making one is a pure function of the recipe
+-- and of the facts about the caller; farside.spawn walks it.
+--
+-- A step is { where, call, args, label, as, on }: who takes it ("parent",
+-- "child" or "payload"), the name of a public call, its arguments, one clause
+-- of why, the name under which later steps know its result, and the name of
+-- the object when the call is a method.
+
+local identity <const> = require "farside.plan.identity"
+local files <const> = require "farside.plan.files"
+local furniture <const> = require "farside.plan.furniture"
+local payload <const> = require "farside.plan.payload"
+local steps <const> = require "farside.plan.steps"
+
+local M = { is = steps.is }
+
+--- The plan for a checked recipe. Pure: no call is made.
+-- @tparam table recipe from farside.recipe
+-- @tparam table facts from farside.host
+-- @treturn Plan
+function M.make(recipe, facts)
+  local plan, mapped = steps.new(), {}
+  if facts.root then mapped = files.sources(plan, recipe, facts) end
+  identity.identity(plan, recipe, facts)
+  files.map_ids(plan, mapped)
+  identity.clocks(plan, recipe)
+  identity.become_root(plan, recipe, facts)
+  if not facts.root then files.sources(plan, recipe, facts) end
+  files.files(plan, recipe, facts)
+  furniture.furniture(plan, recipe)
+  payload.names_and_network(plan, recipe)
+  payload.setup(plan, recipe)
+  payload.enter(plan, recipe)
+  payload.privileges(plan, recipe)
+  payload.payload(plan, recipe)
+  return plan
+end
+
+--- What a recipe does, as a plan: print it, or give it to spawn.
+-- @function plan
+-- @tparam table recipe
+-- @treturn Plan a list of steps; tostring draws it
+-- @raise a message about the recipe
+function M.plan(recipe)
+  local checked = require("farside.recipe").check("plan", recipe)
+  return M.make(checked, require("farside.host").facts())
+end
+
+return M

@@ -1,0 +1,78 @@
+--- Steps: the namespaces, the ids in them, the clocks, and who the child is.
+
+local ref <const> = require("farside.plan.steps").ref
+
+local M = {}
+
+local all <const> = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
+
+-- Container root is an unprivileged range when root starts it, and the caller
+-- himself when an ordinary user does.
+local function maps(recipe, facts)
+  local uid, gid = recipe.uid_map, recipe.gid_map
+  local own <const> = { { 0, facts.uid, 1 } }
+  if not uid then uid = facts.root and { { 0, 100000, 65536 } } or own end
+  if not gid then
+    local alone = #uid == 1 and uid[1][2] == facts.uid and uid[1][3] == 1
+    gid = alone and not facts.root and { { uid[1][1], facts.gid, 1 } }
+      or recipe.uid_map or facts.root and uid or { { 0, facts.gid, 1 } }
+  end
+  return uid, gid
+end
+
+-- An ordinary user may map his own group alone, once setgroups is denied.
+local function gives_up_groups(facts, gid)
+  return not facts.root and #gid == 1 and gid[1][3] == 1
+end
+
+-- The child in its new namespaces, waiting; then who it is.
+function M.identity(plan, recipe, facts)
+  local kinds = {}
+  for _, kind in ipairs(all) do
+    if not recipe.share[kind] then kinds[#kinds + 1] = kind end
+  end
+  plan:add("parent", "a child in namespaces of its own", "clone",
+      kinds).as = "child"
+  if recipe.share.user then return end
+  local uid, gid = maps(recipe, facts)
+  if gives_up_groups(facts, gid) then
+    plan:add("parent", "an ordinary user must give up setgroups first",
+        "set_setgroups", ref "child", "deny")
+  end
+  plan:add("parent", "user ids inside and outside", "write_uid_map",
+      ref "child", uid)
+  plan:add("parent", "group ids inside and outside", "write_gid_map",
+      ref "child", gid)
+end
+
+-- Clocks are set before anything is born in the new time namespace, and
+-- setns then moves the child itself.
+function M.clocks(plan, recipe)
+  if recipe.share.time then return end
+  plan:add("child", "clocks of its own", "unshare", "time")
+  if recipe.time then
+    plan:add("child", "set before anyone lives by them",
+        "write_time_offsets", recipe.time)
+  end
+  plan:add("child", "the child itself lives by them too", "setns",
+      "/proc/self/ns/time_for_children", "time")
+end
+
+-- Root of the user namespace from here on; changing ids clears the parent
+-- death signal, so that comes after.
+function M.become_root(plan, recipe, facts)
+  if not recipe.share.user then
+    local _, gid = maps(recipe, facts)
+    if not gives_up_groups(facts, gid) then
+      plan:add("child", "no groups of the caller's", "setgroups", {})
+    end
+    plan:add("child", "root's group inside", "setresgid", 0, 0, 0)
+    plan:add("child", "root inside", "setresuid", 0, 0, 0)
+  end
+  plan:add("child", "nobody inside may look into this process", "prctl",
+      "dumpable", false)
+  plan:add("child", "no container without its starter", "prctl", "pdeathsig",
+      "KILL")
+end
+
+return M

@@ -1,0 +1,107 @@
+--- Steps: names and network, the recipe's own code, the new root taking over,
+-- what power is left, and the program.
+
+local ref <const> = require("farside.plan.steps").ref
+
+local M = {}
+
+function M.names_and_network(plan, recipe)
+  if recipe.hostname then
+    plan:add("child", "its name", "sethostname", recipe.hostname)
+  end
+  if recipe.domainname then
+    plan:add("child", "its domain", "setdomainname", recipe.domainname)
+  end
+  if not recipe.share.net then
+    plan:add("child", "loopback is down in a new network", "link.set", "lo",
+        { up = true })
+  end
+end
+
+function M.setup(plan, recipe)
+  if recipe.setup then
+    plan:add("child", "the recipe's own code", "setup", recipe.setup,
+        ref "root")
+  end
+end
+
+function M.enter(plan, recipe)
+  if recipe.readonly then
+    plan:add("child", "nobody writes here any more", "mount_setattr",
+        ref "root", "", { set = "ro" })
+  end
+  plan:add("child", "stand in the new root", "chdir", ref "root")
+  plan:add("child", "it takes over, the old one lies on top", "pivot_root",
+      ".", ".")
+  plan:add("child", "take the old one away", "umount", ".", "detach")
+  plan:add("child", "the top of the new root", "chdir", "/")
+end
+
+-- What Docker leaves to root in a container, less what needs a device.
+M.capabilities = {
+  "audit_write", "chown", "dac_override", "fowner", "fsetid", "kill",
+  "net_bind_service", "net_raw", "setfcap", "setgid", "setpcap", "setuid",
+  "sys_chroot",
+}
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+local function rlimits(plan, recipe)
+  local wanted = { core = 0 }
+  for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
+  for _, name in ipairs(sorted(wanted)) do
+    plan:add("child", "a limit for each process", "setrlimit", name,
+        wanted[name])
+  end
+end
+
+function M.privileges(plan, recipe)
+  rlimits(plan, recipe)
+  local words = recipe.capabilities or M.capabilities
+  if words ~= "all" then
+    plan:add("child", "of root's powers inside, these are left",
+        "capability.keep", words)
+  end
+  if recipe.no_new_privs then
+    plan:add("child", "and no program gives more", "prctl", "no_new_privs",
+        true)
+  end
+end
+
+local path <const> =
+  "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+-- A short list, what the recipe sets, and what it passes on.
+local function environment(recipe)
+  local env = { PATH = path, HOME = "/root", container = "farside",
+                TERM = true, LANG = true }
+  for name, value in pairs(recipe.env or {}) do env[name] = value end
+  return env
+end
+
+function M.payload(plan, recipe)
+  local where = "child"
+  if recipe.init then
+    plan:add("child", "PID 1 stays to reap and to pass signals on", "clone",
+        {}).as = "payload"
+    where = "payload"
+  end
+  if recipe.session then
+    plan:add(where, "no way back to the caller's terminal", "setsid")
+  end
+  for number, name in ipairs { "stdin", "stdout", "stderr" } do
+    if recipe[name] then
+      plan:add(where, "its " .. name, "dup", recipe[name], number - 1)
+    end
+  end
+  local command = table.move(recipe.command, 1, #recipe.command, 1,
+    { env = environment(recipe), cwd = recipe.cwd, keep = recipe.keep })
+  plan:add(where, "the program takes over", "exec", command)
+end
+
+return M

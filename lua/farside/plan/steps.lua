@@ -1,0 +1,85 @@
+--- The list of steps itself, and each step as the Lua call it is.
+
+local M = {}
+
+local Plan = {}
+Plan.__index = Plan
+
+--- An argument that stands for an earlier result.
+function M.ref(name) return { ref = name } end
+
+function M.new() return setmetatable({}, Plan) end
+
+--- Whether a value is a plan.
+function M.is(value)
+  return getmetatable(value) == Plan
+end
+
+--- Adds a step.
+-- @tparam string where who takes it: "parent", "child" or "payload"
+-- @tparam string label one clause of why
+-- @tparam string call the name of a public call
+-- @param … its arguments
+-- @treturn table the step; its `as` names the result for later ones
+function Plan:add(where, label, call, ...)
+  local step = { where = where, call = call, args = table.pack(...),
+                 label = label }
+  self[#self + 1] = step
+  return step
+end
+
+--- Adds a step that calls a method of an earlier result.
+function Plan:tell(where, on, label, call, ...)
+  local step = self:add(where, label, call, ...)
+  step.on = on
+  return step
+end
+
+local show
+
+local function show_table(value)
+  if value.ref then return value.ref end
+  local parts = {}
+  for i = 1, #value do parts[i] = show(value[i]) end
+  local keyed = {}
+  for key in pairs(value) do
+    if type(key) == "string" then keyed[#keyed + 1] = key end
+  end
+  table.sort(keyed)
+  for _, key in ipairs(keyed) do
+    parts[#parts + 1] = key .. " = " .. show(value[key])
+  end
+  return #parts == 0 and "{}" or "{ " .. table.concat(parts, ", ") .. " }"
+end
+
+function show(value)
+  if type(value) == "string" then
+    return (("%q"):format(value):gsub("\\\n", "\\n"))
+  elseif type(value) == "table" and getmetatable(value) == nil then
+    return show_table(value)
+  elseif type(value) == "function" then
+    local info = debug.getinfo(value, "S")
+    return ("function (%s:%d)"):format(info.short_src, info.linedefined)
+  end
+  return tostring(value)
+end
+
+--- A step as the Lua call it is.
+function M.show(step)
+  local args = {}
+  for i = 1, step.args.n do args[i] = show(step.args[i]) end
+  local on = step.on and step.on .. ":" or "ns."
+  return ("%s%s%s(%s)"):format(step.as and step.as .. " = " or "", on,
+                               step.call, table.concat(args, ", "))
+end
+
+function Plan:__tostring()
+  local lines = {}
+  for i, step in ipairs(self) do
+    lines[i] = ("%3d  %-7s  %s\n%s-- %s"):format(i, step.where, M.show(step),
+                                              (" "):rep(14), step.label)
+  end
+  return table.concat(lines, "\n")
+end
+
+return M

@@ -1,0 +1,46 @@
+--- The small PID 1 of a container: it reaps whatever is orphaned to it, passes
+-- signals on to the payload, and ends when the payload ends, which ends
+-- everything else in the pid namespace.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+--- All signals are held back before the payload is forked, so that none is
+-- lost; a blocked signal reaches PID 1 even where its default is to ignore.
+function M.prepare()
+  core.sigprocmask("block", "all")
+end
+
+-- Reaps all that has ended; the payload's end is told and is ours too.
+local function reap(payload, status)
+  while true do
+    local pid, how, code = core.waitpid(-1, "nohang")
+    if not pid then return end
+    if pid == payload then
+      core.write(status, string.pack("zi4", how, code))
+      core._exit(how == "signal" and 128 + code or code)
+    end
+  end
+end
+
+--- Never returns.
+-- @tparam int payload its pid as seen from here
+-- @tparam fd status where "exit" or "signal" and the number are written
+function M.run(payload, status)
+  -- nothing of the caller's stays open but what the payload's end is told on
+  local number <const> = status:fileno()
+  collectgarbage "stop" -- no finaliser may close a number again
+  core.close_range(3, number - 1)
+  core.close_range(number + 1)
+  while true do
+    local signal = core.sigtimedwait "all"
+    if signal == "CHLD" then
+      reap(payload, status)
+    else
+      pcall(core.kill, payload, signal) -- ESRCH: it has just ended
+    end
+  end
+end
+
+return M

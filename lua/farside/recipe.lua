@@ -1,0 +1,255 @@
+--- What may be asked of a container: the keys of a recipe, how each is
+-- checked, and how each is spelled on the command line.
+
+local fields <const> = require "farside.fields"
+
+local M = {}
+
+local record <const>, list <const> = fields.record, fields.list
+local text <const>, path <const> = fields.string, fields.path
+
+local kinds <const> = fields.word("mnt", "mount", "uts", "ipc", "net",
+                                  "network", "pid", "user", "cgroup", "time")
+local aliases <const> = { mount = "mnt", network = "net" }
+
+-- One word, "net,uts", or a list of them; answers the set.
+local function share(value, where, fail)
+  if type(value) == "string" then
+    local words = {}
+    for word in value:gmatch "[^,]+" do words[#words + 1] = word end
+    value = words
+  end
+  local set = {}
+  for _, word in ipairs(list(kinds)(value, where, fail)) do
+    set[aliases[word] or word] = true
+  end
+  return set
+end
+
+-- { NAME = "value" }; true passes the caller's own value on.
+local function environment(value, where, fail)
+  if type(value) ~= "table" then
+    fail(where, "table expected, got %s", type(value))
+  end
+  local copy = {}
+  for name, setting in pairs(value) do
+    local at = where .. "." .. tostring(name)
+    if type(name) ~= "string" or not name:find "^[^=%z]+$" then
+      fail(where, "name of a variable expected, got '%s'", tostring(name))
+    elseif setting == true or setting == false then
+      copy[name] = setting
+    else
+      copy[name] = text ~= nil and fields.text(setting, at, fail)
+      if setting:find("\0", 1, true) then
+        fail(at, "string without zero bytes expected")
+      end
+    end
+  end
+  return copy
+end
+
+-- An id map in any spelling, or false for the parent's ids.
+local function map(value, where, fail)
+  local ok, result = pcall(require("farside.idmap").parse, value, where)
+  if not ok then
+    fail(where, "%s", (tostring(result):gsub("^.-" .. where .. ": ", "")))
+  end
+  return result
+end
+
+local mount_words <const> = fields.word("ro", "rw", "nosuid", "nodev",
+                                        "noexec")
+
+local mount_fields <const> = {
+  bind = text, at = path, tmpfs = path, size = text, mode = text,
+}
+
+local function mount(value, where, fail)
+  local copy = record(mount_fields, mount_words)(value, where, fail)
+  if (copy.bind == nil) == (copy.tmpfs == nil) then
+    fail(where, "one of bind, tmpfs expected")
+  elseif copy.bind and not copy.at then
+    fail(where .. ".at", "path inside the container expected")
+  elseif copy.tmpfs and copy.at then
+    fail(where, "unknown key 'at' for a tmpfs")
+  elseif copy.bind and (copy.size or copy.mode) then
+    fail(where, "unknown key '%s' for a bind", copy.size and "size" or "mode")
+  end
+  return copy
+end
+
+local function layers(value, where, fail)
+  local copy = list(text)(value, where, fail)
+  if #copy == 0 then fail(where, "at least one directory expected") end
+  return copy
+end
+
+local layered <const> = record { layers = layers, upper = text }
+
+-- A directory, or { layers = { … }, upper = DIR }; "/" is the host's files.
+local function root(value, where, fail)
+  if type(value) == "table" then
+    local copy = layered(value, where, fail)
+    if not copy.layers then
+      fail(where .. ".layers", "list of directories expected")
+    end
+    return copy
+  end
+  value = text(value, where, fail)
+  if value:find "^/+$" then return nil end
+  return { directory = value }
+end
+
+local function limits(value, where, fail)
+  if type(value) ~= "table" then
+    fail(where, "table expected, got %s", type(value))
+  end
+  local copy = {}
+  for name, limit in pairs(value) do
+    local at = where .. "." .. tostring(name)
+    if type(name) ~= "string" then
+      fail(where, "name of a limit expected, got '%s'", tostring(name))
+    elseif math.type(limit) ~= "integer" and type(limit) ~= "string" then
+      fail(at, "number or size expected, got %s", type(limit))
+    end
+    copy[name] = limit
+  end
+  return copy
+end
+
+-- A list of words or one of "all" and "none".
+local function capabilities(value, where, fail)
+  if value == "all" then return value end
+  if value == "none" then return {} end
+  if type(value) == "string" then
+    fail(where, "\"all\", \"none\" or a list expected, got '%s'", value)
+  end
+  return list(text)(value, where, fail)
+end
+
+local function offset(value, where, fail)
+  if type(value) ~= "number" and type(value) ~= "string" then
+    fail(where, "seconds or a time such as \"5m\" expected, got %s",
+         type(value))
+  end
+  return value
+end
+
+-- The keys, in the order of the help text. `option` is what stands after the
+-- option's name on the command line; a boolean key has none. `parse` makes the
+-- value from the option's text, `many` lets it be given again.
+M.keys = {
+  { name = "root", check = root, option = "DIR",
+    help = "files of the container: a directory, or { layers = { DIR, … } "
+        .. "[, upper = DIR] }, later layers win; the host's when not given" },
+  { name = "readonly", check = fields.boolean,
+    help = "nothing can be written but on mounts of the container's own" },
+  { name = "hostname", check = text, option = "NAME",
+    help = "host name inside" },
+  { name = "domainname", check = text, option = "NAME",
+    help = "NIS domain name inside" },
+  { name = "cwd", check = path, option = "DIR",
+    help = "working directory inside; / when not given" },
+  { name = "env", check = environment, option = "K=V", many = true,
+    help = "environment: { NAME = \"value\" }, true passes the caller's on" },
+  { name = "mounts", check = list(mount),
+    help = "{ bind = SRC, at = DST, \"ro\" } and "
+        .. "{ tmpfs = DST, size = \"16M\", mode = \"0755\" }, in order" },
+  { name = "share", check = share, option = "KIND", many = true,
+    help = "kinds of namespace that are the caller's own: net, ipc, …" },
+  { name = "network", check = fields.word("none", "host"), option = "WORD",
+    help = "none: a network of its own with only lo; host: the caller's" },
+  { name = "uid_map", check = map, option = "MAP",
+    help = "user ids INSIDE:OUTSIDE:COUNT, as in 0:100000:65536" },
+  { name = "gid_map", check = map, option = "MAP",
+    help = "group ids, the same way; as uid_map when not given" },
+  { name = "time", check = record { monotonic = offset, boottime = offset },
+    help = "offsets of the clocks inside: { boottime = \"30d\" }" },
+  { name = "capabilities", check = capabilities, option = "LIST",
+    help = "what the payload may do as root inside: words, all or none" },
+  { name = "rlimits", check = limits,
+    help = "resource limits: { nofile = 1024, core = 0 }" },
+  { name = "setup", check = fields.callable,
+    help = "function (c) run in the new namespaces before the new root "
+        .. "takes over" },
+  { name = "keep", check = list(fields.descriptor), option = "FD", many = true,
+    help = "descriptors that the payload inherits beside 0, 1 and 2" },
+  { name = "stdin", check = fields.descriptor, help = "its standard input" },
+  { name = "stdout", check = fields.descriptor, help = "its standard output" },
+  { name = "stderr", check = fields.descriptor, help = "its standard error" },
+  { name = "init", check = fields.boolean, default = true,
+    help = "a small PID 1 that reaps orphans and forwards signals; without "
+        .. "it the payload is PID 1 itself" },
+  { name = "session", check = fields.boolean, default = true,
+    help = "a session of its own, without a controlling terminal" },
+  { name = "no_new_privs", check = fields.boolean, default = true,
+    help = "set-user-id programs give nothing" },
+  { name = "mask", check = fields.boolean, default = true,
+    help = "hide or write-protect the parts of /proc and /sys that tell or "
+        .. "change things of the host" },
+  { name = "proc", check = fields.boolean, default = true,
+    help = "a /proc of its own" },
+  { name = "sys", check = fields.boolean, default = true,
+    help = "a read-only /sys of its own" },
+  { name = "dev", check = fields.boolean, default = true,
+    help = "a small /dev of its own" },
+  { name = "tmp", check = fields.boolean, default = true,
+    help = "an empty /tmp of its own" },
+}
+
+local by_name <const> = {}
+for _, key in ipairs(M.keys) do by_name[key.name] = key.check end
+
+local whole <const> = record(by_name, text)
+
+-- What one key asks of another.
+local function consistent(recipe, fail)
+  local shared = recipe.share
+  if recipe.network == "host" then shared.net = true end
+  if shared.net and recipe.network == "none" then
+    fail("network", "\"none\" contradicts share = \"net\"")
+  elseif shared.mnt then
+    fail("share", "a container needs its own mnt namespace; "
+         .. "use ns.clone to share it")
+  elseif shared.user and (recipe.uid_map or recipe.gid_map) then
+    fail("uid_map", "ids cannot be mapped with share = \"user\"")
+  elseif shared.uts and (recipe.hostname or recipe.domainname) then
+    fail("hostname", "would rename the host with share = \"uts\"")
+  elseif shared.time and recipe.time then
+    fail("time", "clocks cannot be set with share = \"time\"")
+  elseif recipe.init and shared.pid then
+    recipe.init = false -- there is no PID 1 of its own to be
+  end
+end
+
+-- The list part is the command and leaves no holes.
+local function command(recipe, fail)
+  local words = table.move(recipe, 1, #recipe, 1, {})
+  for key in pairs(recipe) do
+    if math.type(key) == "integer" and not words[key] then
+      fail("", "unknown key '%d'", key)
+    end
+  end
+  if #words == 0 then fail("[1]", "command expected, got none") end
+  return words
+end
+
+--- Checks a recipe and fills in what was not asked for.
+-- @tparam string who the function that was called, for the message
+-- @tparam table recipe
+-- @treturn table the same in one spelling, with `command`
+-- @raise a message that names the key, at the caller's line
+function M.check(who, recipe)
+  return fields.check(who, function(value, at, fail)
+    local checked = whole(value, at, fail)
+    checked.command = command(checked, fail)
+    for _, key in ipairs(M.keys) do
+      if checked[key.name] == nil then checked[key.name] = key.default end
+    end
+    checked.share = checked.share or {}
+    consistent(checked, fail)
+    return checked
+  end, recipe)
+end
+
+return M

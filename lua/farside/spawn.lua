@@ -1,0 +1,325 @@
+--- Walks a plan: the caller takes the parent's steps, a child in the new
+-- namespaces takes its own, in one order. The two share the list; where it
+-- passes from one to the other a baton goes over a socket. A failure on either
+-- side ends both, and comes back as an error that names its step.
+
+local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
+local plans <const> = require "farside.plan"
+local reaper <const> = require "farside.reaper"
+local serial <const> = require "farside.serial"
+
+local M = {}
+
+---- one step -----------------------------------------------------------------
+
+-- The functions that steps call, looked up before the clone: afterwards
+-- nothing may be loaded, for the files may be somebody else's.
+local function resolve(plan)
+  local ns <const> = require "farside"
+  local calls = {}
+  for _, step in ipairs(plan) do
+    if not step.on and not calls[step.call] and step.call ~= "setup" then
+      local value = ns
+      for name in step.call:gmatch "[^.]+" do value = value[name] end
+      calls[step.call] = value
+    end
+  end
+  return calls
+end
+
+-- Arguments with references replaced, at any depth of plain tables.
+local function filled(value, values)
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  if value.ref then return values[value.ref] end
+  local copy = {}
+  for key, element in pairs(value) do copy[key] = filled(element, values) end
+  return copy
+end
+
+local function arguments(step, values)
+  local args = {}
+  for i = 1, step.args.n do args[i] = filled(step.args[i], values) end
+  return table.unpack(args, 1, step.args.n)
+end
+
+local function take(self, step)
+  local values <const> = self.values
+  if step.fail then core.raise(core.errno[step.fail], step.call) end
+  local result
+  if step.call == "setup" then
+    result = step.args[1](values.root)
+  elseif step.on then
+    local object = values[step.on]
+    result = object[step.call](object, arguments(step, values))
+  else
+    result = self.calls[step.call](arguments(step, values))
+  end
+  if step.as then values[step.as] = result end
+end
+
+-- What a failed step raises: always an error object, with the step's name.
+local function named(step, failure)
+  if not errors.is(failure) then
+    failure = errors.remake { call = step.call, reason = tostring(failure) }
+  end
+  failure.step = failure.step or step.label
+  return failure
+end
+
+---- the child's side -----------------------------------------------------------
+
+local baton <const> = "+"
+
+-- Waits for the parent; without one there is nothing to live for.
+local function await_parent(self)
+  if core.recvmsg(self.channel, 16) == nil then core._exit(125) end
+end
+
+local walk -- both sides
+
+-- The process that becomes the payload, and the one that stays to be PID 1.
+local function split(self, step, index)
+  reaper.prepare()
+  local payload = core.clone({}, function()
+    self.status_writer:close()
+    walk(self, "child", index + 1)
+  end)
+  self.channel:close()
+  self.values[step.as] = payload
+  reaper.run(payload.pid, self.status_writer)
+end
+
+-- Runs in the forked child; never returns.
+local function child_main(self, index)
+  self.mine:close()
+  self.status_reader:close()
+  package.path, package.cpath, package.searchers = "", "", {}
+  walk(self, "child", index)
+  core._exit(0)
+end
+
+-- A starter that died before the parent death signal was set sends none; its
+-- end of the channel tells.
+local function check_parent(self)
+  if #core.poll({ self.channel }, 0) > 0 then core._exit(125) end
+end
+
+-- A step of the child's; its failure is told to the parent.
+local function take_child(self, step, index)
+  local clone = step.call == "clone" and not step.fail
+  if clone or step.call == "exec" then check_parent(self) end
+  local ok, failure = pcall(clone and split or take, self, step, index)
+  if not ok then
+    core.sendmsg(self.channel, serial.encode(named(step, failure)))
+    core._exit(125)
+  end
+end
+
+---- the parent's side ----------------------------------------------------------
+
+-- An error that the child sent, or the child's end, which is one too.
+local function child_failed(self, message)
+  if message then
+    error(errors.remake(serial.decode(message)), 0)
+  end
+  local _, how, code = self.values.child:wait()
+  error(errors.remake {
+    call = "spawn", reason = ("the child ended early (%s %d)"):format(how,
+                                                                      code),
+  }, 0)
+end
+
+local function await_child(self)
+  local message = core.recvmsg(self.mine, 65536)
+  if message ~= baton then child_failed(self, message) end
+end
+
+local function fork_child(self, step, index)
+  local kinds = filled(step.args[1], self.values)
+  self.values[step.as] = core.clone(kinds, function()
+    child_main(self, index + 1)
+  end)
+  self.channel:close()
+  self.status_writer:close()
+end
+
+local function take_parent(self, step, index)
+  local clone = step.call == "clone" and not step.fail
+  local ok, failure = pcall(clone and fork_child or take, self, step, index)
+  if not ok then error(named(step, failure), 0) end
+end
+
+---- both ------------------------------------------------------------------------
+
+-- Whose turn a step is.
+local function side_of(step)
+  return step.where == "parent" and "parent" or "child"
+end
+
+local function pass_or_await(self, side, turn)
+  if turn == side then
+    core.sendmsg(side == "parent" and self.mine or self.channel, baton)
+  elseif side == "parent" then
+    await_child(self)
+  else
+    await_parent(self)
+  end
+end
+
+-- Takes one side's steps from the `first` on, in the order of the whole list.
+function walk(self, side, first)
+  local plan <const> = self.plan
+  local turn = first > 1 and side_of(plan[first - 1]) or "parent"
+  local take_mine <const> = side == "parent" and take_parent or take_child
+  for index = first, #plan do
+    local owner = side_of(plan[index])
+    if owner ~= turn then
+      pass_or_await(self, side, turn)
+      turn = owner
+    end
+    if owner == side then take_mine(self, plan[index], index) end
+  end
+end
+
+---- containers -------------------------------------------------------------------
+
+--- A running container. Field `pid`: its first process, as the caller sees it.
+-- @type Container
+local Container = {}
+Container.__index = Container
+
+--- Waits for the payload's end.
+-- @tparam[opt] number|string timeout seconds, or "500ms"
+-- @treturn[1] boolean true, or nil when the status is not 0
+-- @treturn[1] string "exit" or "signal"
+-- @treturn[1] int status or signal number
+-- @return[2] nil, "timeout"
+function Container:wait(timeout)
+  if self.ended then return table.unpack(self.ended, 1, 3) end
+  local ok, how, code = self.process:wait(timeout)
+  if how == "timeout" then return nil, how end
+  if self.status then
+    local record = core.read(self.status, 64)
+    if record and #record > 0 then
+      how, code = string.unpack("zi4", record)
+      ok = (how == "exit" and code == 0) or nil
+    end
+    self.status:close()
+  end
+  self.ended = { ok, how, code }
+  return ok, how, code
+end
+
+--- Sends a signal to the payload.
+-- @tparam string|int signal "TERM", 15
+-- @raise ESRCH when it has ended. See pidfd_send_signal(2).
+function Container:signal(signal)
+  self.process:signal(signal)
+end
+
+--- The descriptor (pidfd) of its first process.
+function Container:fileno()
+  return self.process:fileno()
+end
+
+--- Ends it at once, with all that runs inside.
+function Container:close()
+  if self.status then self.status:close() end
+  self.process:close()
+end
+
+Container.__close = Container.close
+
+function Container:__tostring()
+  return ("container (pid %d)"):format(self.pid)
+end
+
+-- What only the making needed. The child stays when all went well.
+local function release(self, keep)
+  for _, object in ipairs { self.mine, self.channel, self.status_writer } do
+    object:close()
+  end
+  for name, value in pairs(self.values) do
+    local closable = type(value) ~= "string" and type(value) ~= "number"
+      and type(value) ~= "boolean" and value.close
+    if closable and not (keep and name == "child") then value:close() end
+  end
+  if not keep then self.status_reader:close() end
+end
+
+local function to_plan(who, recipe)
+  if plans.is(recipe) then return recipe end
+  local checked = require("farside.recipe").check(who, recipe)
+  return plans.make(checked, require("farside.host").facts())
+end
+
+local function start(self)
+  walk(self, "parent", 1)
+  -- the exec closes the last end of the channel; a message is a failure
+  local message = core.recvmsg(self.mine, 65536)
+  if message then child_failed(self, message) end
+end
+
+local function launch(plan)
+  local mine, channel = core.socketpair "seqpacket"
+  local reader, writer = core.pipe()
+  local self = {
+    plan = plan, calls = resolve(plan), values = {},
+    mine = mine, channel = channel,
+    status_reader = reader, status_writer = writer,
+  }
+  if not package.preload["farside.hint"] then require "farside.hint" end
+  local ok, failure = pcall(start, self)
+  release(self, ok)
+  if not ok then error(failure, 0) end
+  local child = self.values.child
+  return setmetatable({ pid = child.pid, process = child, status = reader },
+                      Container)
+end
+
+--- Starts a container.
+-- @tparam table|Plan recipe see farside.recipe for its keys
+-- @treturn Container running, its program executed
+-- @raise a message about the recipe, or an error object whose `step` tells
+-- which step of the plan failed; then nothing is left behind
+function M.spawn(recipe)
+  return launch(to_plan("spawn", recipe))
+end
+
+-- Signals that a person or a service manager sends to the starter and means
+-- for what was started.
+local forwarded <const> = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2",
+                            "CONT", "WINCH" }
+
+local function wait_forwarding(container, signals)
+  while true do
+    local ready = core.poll { container, signals }
+    for _, object in ipairs(ready) do
+      if object == container then return container:wait() end
+      local name = core.read_signal(signals)
+      pcall(container.signal, container, name) -- ESRCH: it has just ended
+    end
+  end
+end
+
+--- Starts a container and waits for its end; signals to the caller go to it.
+-- @tparam table|Plan recipe
+-- @treturn boolean true, or nil when the status is not 0
+-- @treturn string "exit" or "signal"
+-- @treturn int status or signal number
+-- @raise as spawn
+function M.run(recipe)
+  local plan = to_plan("run", recipe)
+  local before = core.sigprocmask("block", forwarded)
+  local ok, a, b, c = pcall(function()
+    local signals <close> = core.signalfd(forwarded)
+    local container <close> = launch(plan)
+    return wait_forwarding(container, signals)
+  end)
+  core.sigprocmask("set", before)
+  if not ok then error(a, 0) end
+  return a, b, c
+end
+
+return M

@@ -13,8 +13,10 @@ local leaks <const> = require "spec.leaks"
 local M = {}
 package.loaded["spec.helper"] = M
 
--- Where the build is, for specs that start the driver.
+-- Where the build is, and the command that runs busted as it runs now: for
+-- specs that start the driver or another busted.
 M.build = build
+M.busted = ("%s %s --ignore-lua"):format(arg[-1], arg[0])
 
 local function core() return require "farside.core" end
 
@@ -144,7 +146,8 @@ local function outcome(err)
   if kind == "failure" or kind == "pending" then
     return kind .. "\n" .. tostring(err.message)
   end
-  return "error\n" .. debug.traceback(tostring(err), 2)
+  local trace = debug.traceback(tostring(err), 2)
+  return "error\n" .. trace:gsub("\n%s*%[C%]: in function 'xpcall'.*", "")
 end
 
 -- The child tells how it went through a file that both have open: it works
@@ -152,6 +155,7 @@ end
 local function told(fn, file)
   return function()
     local ok, text = xpcall(fn, outcome)
+    collectgarbage() -- a pipe to a program that nobody closed is closed
     file:write(ok and "success\n" or text)
     file:close()
     os.exit(ok)
@@ -229,17 +233,17 @@ local function adopt_orphans()
   if ok and prctl then prctl("child_subreaper", true) end
 end
 
-local function complain(element, before, who)
-  local text = leaks.since(before)
-  if text then
-    local at = element.trace
-    local where = at and ("%s:%d: "):format(at.short_src, at.currentline)
-    error(("%s%s left behind:\n%s"):format(where or "", who, text), 0)
-  end
-end
-
 local kept = 0 -- directories that belong to the file, not to the test
 local before_test, before_file
+
+local function complain(element, before, who)
+  local text = leaks.since(before)
+  if not text then return end
+  before_file = leaks.look() -- it has been said
+  local at = element.trace
+  local where = at and ("%s:%d: "):format(at.short_src, at.currentline) or ""
+  error(("%s%s left behind:\n%s"):format(where, who, text), 0)
+end
 
 busted.subscribe({ "file", "start" }, function()
   adopt_orphans()

@@ -19,18 +19,23 @@ Reads what is there, waiting for the first byte; also `fd:read(n)`.
 @function read
 @tparam fd fd
 @tparam[opt=65536] int n at most so many bytes
+@tparam[opt] int offset from there; the descriptor's position is neither
+used nor moved
 @treturn string|nil fewer bytes than asked for is no sign of the end; nil is
-@raise see read(2).
+@raise see read(2), pread(2).
 */
 static int bind_read(lua_State *L) {
   luaL_Buffer b;
   int fd = far_fd_check(L, 1);
   lua_Integer n = luaL_optinteger(L, 2, 65536);
-  far_at_most(L, 2);
+  lua_Integer offset = luaL_optinteger(L, 3, -1);
+  far_at_most(L, 3);
   luaL_argcheck(L, n >= 0 && n <= 0x7ffff000, 2, "size out of range");
   char *space = luaL_buffinitsize(L, &b, (size_t)n);
   ssize_t got;
-  while ((got = read(fd, space, (size_t)n)) == -1 && errno == EINTR)
+  while ((got = offset < 0 ? read(fd, space, (size_t)n)
+                           : pread(fd, space, (size_t)n, offset)) == -1 &&
+         errno == EINTR)
     far_interrupted(L);
   far_check(L, (int)got, "read", NULL);
   luaL_pushresultsize(&b, (size_t)got);

@@ -1,11 +1,9 @@
 /*
- * Processes by number: who one is, sessions and groups, kill and waitpid,
- * and the way from a number to a pidfd.
+ * Processes by number: who one is, sessions and groups, waitpid, and the way
+ * from a number to a pidfd.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -113,23 +111,6 @@ static int bind_setsid(lua_State *L) {
   return push_pid(L, setsid(), "setsid", getpid());
 }
 
-/***
-Sends a signal by number of process; a process object's signal method means
-the same process for ever.
-@function kill
-@tparam integer pid 0 for the caller's group, -1 for all, -N for group N
-@tparam string|integer signal "TERM", or 0 to ask whether it is there
-@raise ESRCH; EPERM. See kill(2).
-*/
-static int bind_kill(lua_State *L) {
-  pid_t pid = check_pid(L, 1, -2);
-  int signal = far_signal(L, 2);
-  far_at_most(L, 2);
-  if (kill(pid, signal) == -1)
-    return far_raise(L, errno, "kill", NULL, "process %d", (int)pid);
-  return 0;
-}
-
 static const struct far_word wait_words[] = {
   {"nohang", WNOHANG},
   {"all", __WALL},
@@ -220,7 +201,6 @@ static const luaL_Reg functions[] = {
   {"setpgid", bind_setpgid},
   {"getsid", bind_getsid},
   {"setsid", bind_setsid},
-  {"kill", bind_kill},
   {"waitpid", bind_waitpid},
   {"pidfd_open", bind_pidfd_open},
   {"pidfd_getfd", bind_pidfd_getfd},

@@ -15,6 +15,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_signal,
   far_open_limit,
   far_open_namespace,
+  far_open_proc,
   far_open_mount,
   far_open_mountfd,
   far_open_fs,

@@ -153,9 +153,13 @@ struct far_process {
 /* Pushes a closed process object; the caller stores what it makes. */
 struct far_process *far_process_new(lua_State *L);
 
+/* ---- /proc/PID (proc.c) ---- */
+
 /* Opens the directory /proc/PID of a pidfd's process, O_PATH, as that process
  * and no later one with its number: a descriptor, or -1 and errno. */
-int far_proc_dir(int pidfd);
+int far_proc_dir(int pidfd, long *pid);
+
+void far_close_keeping_errno(int fd);
 
 /* ---- areas: each adds its functions to the table on top ---- */
 
@@ -169,6 +173,7 @@ void far_open_exec(lua_State *L);
 void far_open_signal(lua_State *L);
 void far_open_limit(lua_State *L);
 void far_open_namespace(lua_State *L);
+void far_open_proc(lua_State *L);
 void far_open_mount(lua_State *L);
 void far_open_mountfd(lua_State *L);
 void far_open_fs(lua_State *L);

@@ -49,47 +49,6 @@ struct wanted {
   bool children;
 };
 
-static void close_keeping_errno(int fd) {
-  int err = errno;
-  (void)close(fd);
-  errno = err;
-}
-
-/* The PID behind a pidfd as our /proc tells it; -1 when it is no pidfd, 0
- * when the process is out of sight there. */
-static long pid_of(int pidfd) {
-  char line[128];
-  long pid = -1;
-  snprintf(line, sizeof line, "/proc/self/fdinfo/%d", pidfd);
-  FILE *info = fopen(line, "re");
-  if (info == NULL)
-    return -1;
-  while (fgets(line, sizeof line, info) != NULL)
-    if (sscanf(line, "Pid: %ld", &pid) == 1)
-      break;
-  (void)fclose(info);
-  if (pid == -1 && errno == 0)
-    errno = EBADF;
-  return pid;
-}
-
-int far_proc_dir(int pidfd) {
-  char path[32];
-  errno = 0;
-  long pid = pid_of(pidfd);
-  if (pid == -1)
-    return -1;
-  snprintf(path, sizeof path, "/proc/%ld", pid);
-  int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  /* alive after the directory was opened: the number was still its own */
-  if (dir != -1 && pidfd_send_signal(pidfd, 0, NULL, 0) == -1 &&
-      errno == ESRCH) {
-    close_keeping_errno(dir);
-    return -1;
-  }
-  return dir;
-}
-
 static int open_in(int dir, const struct wanted *w) {
   char file[40];
   snprintf(file, sizeof file, "ns/%s%s", w->kind->file,
@@ -102,11 +61,12 @@ static int open_of_pidfd(int pidfd, const struct wanted *w) {
                  0L);
   if (fd != -1 || (errno != ENOTTY && errno != EINVAL))
     return fd;
-  int dir = far_proc_dir(pidfd); /* before 6.11 */
+  long pid;
+  int dir = far_proc_dir(pidfd, &pid); /* before 6.11 */
   if (dir == -1)
     return -1;
   fd = open_in(dir, w);
-  close_keeping_errno(dir);
+  far_close_keeping_errno(dir);
   return fd;
 }
 
@@ -115,7 +75,7 @@ static int open_of_pid(pid_t pid, const struct wanted *w) {
   if (pidfd == -1)
     return -1;
   int fd = open_of_pidfd(pidfd, w);
-  close_keeping_errno(pidfd);
+  far_close_keeping_errno(pidfd);
   return fd;
 }
 
@@ -126,7 +86,7 @@ static int open_own(const struct wanted *w) {
   if (dir == -1)
     return open_of_pid(getpid(), w);
   int fd = open_in(dir, w);
-  close_keeping_errno(dir);
+  far_close_keeping_errno(dir);
   return fd;
 }
 
@@ -218,10 +178,12 @@ static int open_target(lua_State *L, const struct wanted *w) {
     return open(lua_tostring(L, 1), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (far_fd_is(L, 1))
     return open_object(L, 1, w);
+  if (!own && !lua_isinteger(L, 1))
+    return luaL_typeerror(L, 1, "PID, process, path or namespace");
   luaL_argcheck(L, w->kind != NULL, 2, "namespace expected");
   if (own)
     return open_own(w);
-  lua_Integer pid = luaL_checkinteger(L, 1);
+  lua_Integer pid = lua_tointeger(L, 1);
   luaL_argcheck(L, pid > 0 && pid == (pid_t)pid, 1, "PID out of range");
   return open_of_pid((pid_t)pid, w);
 }
@@ -239,9 +201,9 @@ static int cannot_open(lua_State *L, int err, const struct wanted *w) {
 
 /***
 Opens a namespace. A handle has the fields `kind` and `type` ("net"), `id`
-(inode number), `dev`, and `owner` (uid that owns its user namespace, nil when
-that is out of sight), which stay when it is closed. Handles of one namespace
-are equal.
+(inode number) and `dev`, which stay when it is closed, and `owner` (the uid
+that made its user namespace; nil when that is out of sight). Handles of one
+namespace are equal.
 @function open
 @param[opt] target a PID, a process object or pidfd, a path, another handle;
 nil or "self" for the calling thread's own
@@ -266,37 +228,6 @@ static int bind_open(lua_State *L) {
   if (w.kind != NULL && w.kind != h->kind)
     return luaL_argerror(L, 2, lua_pushfstring(L,
       "the namespace is of kind %s, not %s", h->kind->name, w.kind->name));
-  return 1;
-}
-
-/***
-Opens the directory of a process in /proc, so that what is opened in it
-belongs to that process and no later one with its number.
-@function open_proc
-@param[opt] target a PID, a process object or pidfd; nil for the caller
-@treturn fd O_PATH
-@raise ESRCH when the process is gone, ENOENT when /proc does not show it.
-See proc(5), pidfd_open(2).
-*/
-static int bind_open_proc(lua_State *L) {
-  far_at_most(L, 1);
-  lua_settop(L, 1);
-  int *dir = far_fd_new(L);
-  int *pidfd = far_fd_new(L);
-  if (far_fd_is(L, 1)) {
-    *dir = far_proc_dir(far_fd_check(L, 1));
-  } else {
-    lua_Integer pid = luaL_optinteger(L, 1, getpid());
-    luaL_argcheck(L, pid > 0 && pid == (pid_t)pid, 1, "PID out of range");
-    *pidfd = pidfd_open((pid_t)pid, 0);
-    *dir = *pidfd != -1 ? far_proc_dir(*pidfd) : -1;
-  }
-  if (*dir == -1) {
-    int err = errno;
-    return far_raise(L, err, "open_proc", NULL, "of %s",
-                     luaL_tolstring(L, 1, NULL));
-  }
-  lua_settop(L, 2);
   return 1;
 }
 
@@ -335,6 +266,24 @@ parent).
 */
 static int handle_user(lua_State *L) {
   return relative(L, NS_GET_USERNS, "user");
+}
+
+/***
+PID 1 of a pid namespace.
+@function namespace:init
+@treturn integer its PID as the caller sees it
+@raise ESRCH when there is none or it is out of sight; ENOTTY before Linux
+6.11 and for the other kinds. See ioctl_nsfs(2).
+*/
+static int handle_init(lua_State *L) {
+  int fd = check_open(L, 1);
+  far_at_most(L, 1);
+  int pid = ioctl(fd, NS_GET_TGID_FROM_PIDNS, 1);
+  if (pid == -1)
+    return far_raise(L, errno, "init", NULL, "of %s",
+                     luaL_tolstring(L, 1, NULL));
+  lua_pushinteger(L, pid);
+  return 1;
 }
 
 /***
@@ -394,12 +343,12 @@ static int owner_of(const struct handle *h, uid_t *uid) {
   if (user == -1)
     return -1;
   int result = ioctl(user, NS_GET_OWNER_UID, uid);
-  close_keeping_errno(user);
+  far_close_keeping_errno(user);
   return result;
 }
 
 static int field_kind(lua_State *L, const struct handle *h) {
-  lua_pushstring(L, h->kind != NULL ? h->kind->name : NULL);
+  lua_pushstring(L, h->kind->name);
   return 1;
 }
 
@@ -415,8 +364,7 @@ static int field_dev(lua_State *L, const struct handle *h) {
 
 static int field_owner(lua_State *L, const struct handle *h) {
   uid_t uid;
-  check_open(L, 1);
-  if (owner_of(h, &uid) == -1)
+  if (h->fd < 0 || owner_of(h, &uid) == -1)
     lua_pushnil(L);
   else
     lua_pushinteger(L, uid);
@@ -462,13 +410,13 @@ static int handle_tostring(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"open", bind_open},
-  {"open_proc", bind_open_proc},
   {NULL, NULL},
 };
 
 static const luaL_Reg methods[] = {
   {"parent", handle_parent},
   {"user", handle_user},
+  {"init", handle_init},
   {"fileno", handle_fileno},
   {"keep", handle_keep},
   {"close", handle_close},

@@ -1,0 +1,101 @@
+/*
+ * /proc/PID as a descriptor: what is opened beneath it belongs to that
+ * process, and fails once it is gone, whoever has its number then.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "farside.h"
+
+void far_close_keeping_errno(int fd) {
+  int err = errno;
+  if (fd >= 0)
+    (void)close(fd);
+  errno = err;
+}
+
+/* The PID behind a pidfd as our /proc tells it, or -1 and errno. */
+static long pid_of(int pidfd) {
+  char line[128];
+  long pid = 0;
+  snprintf(line, sizeof line, "/proc/self/fdinfo/%d", pidfd);
+  FILE *info = fopen(line, "re");
+  if (info == NULL)
+    return -1;
+  errno = EBADF; /* no line of that kind: no pidfd */
+  while (pid == 0 && fgets(line, sizeof line, info) != NULL)
+    if (sscanf(line, "Pid: %ld", &pid) == 1)
+      errno = ESRCH; /* 0 or -1: out of sight, or gone */
+  int err = errno;
+  (void)fclose(info);
+  errno = err;
+  return pid > 0 ? pid : -1;
+}
+
+int far_proc_dir(int pidfd, long *pid) {
+  char path[32];
+  *pid = pid_of(pidfd);
+  if (*pid == -1)
+    return -1;
+  snprintf(path, sizeof path, "/proc/%ld", *pid);
+  int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  /* alive after the directory was opened: the number was still its own */
+  if (dir != -1 && pidfd_send_signal(pidfd, 0, NULL, 0) == -1 &&
+      errno == ESRCH) {
+    far_close_keeping_errno(dir);
+    return -1;
+  }
+  return dir;
+}
+
+static int open_pid(pid_t number, long *pid) {
+  int pidfd = pidfd_open(number, 0);
+  if (pidfd == -1)
+    return -1;
+  int dir = far_proc_dir(pidfd, pid);
+  far_close_keeping_errno(pidfd);
+  return dir;
+}
+
+/***
+Opens the directory of a process in /proc, so that what is opened beneath it
+belongs to that process and to no later one with its number.
+@function open_proc
+@param[opt] target a PID, a process object or pidfd; nil for the caller
+@treturn fd O_PATH
+@treturn integer the PID that /proc shows
+@raise ESRCH when the process is gone, ENOENT when /proc does not show it.
+See proc(5), pidfd_open(2).
+*/
+static int bind_open_proc(lua_State *L) {
+  far_at_most(L, 1);
+  lua_settop(L, 1);
+  bool object = far_fd_is(L, 1);
+  lua_Integer number = object ? 1 : luaL_optinteger(L, 1, getpid());
+  luaL_argcheck(L, number > 0 && number == (pid_t)number, 1,
+                "PID out of range");
+  long pid;
+  int *dir = far_fd_new(L);
+  *dir = object ? far_proc_dir(far_fd_check(L, 1), &pid)
+                : open_pid((pid_t)number, &pid);
+  if (*dir == -1) {
+    int err = errno;
+    return far_raise(L, err, "open_proc", NULL, "of %s",
+                     luaL_tolstring(L, 1, NULL));
+  }
+  lua_pushinteger(L, pid);
+  return 2;
+}
+
+static const luaL_Reg functions[] = {
+  {"open_proc", bind_open_proc},
+  {NULL, NULL},
+};
+
+void far_open_proc(lua_State *L) {
+  luaL_setfuncs(L, functions, 0);
+}

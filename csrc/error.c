@@ -101,6 +101,15 @@ void far_interrupted(lua_State *L) {
   lua_call(L, 0, 0);
 }
 
+/* Copies the fields of the table at `index` into the one on top. */
+static void add_fields(lua_State *L, int index) {
+  for (lua_pushnil(L); lua_next(L, index) != 0;) {
+    lua_pushvalue(L, -2);
+    lua_insert(L, -2);
+    lua_rawset(L, -4);
+  }
+}
+
 /***
 Raises an error object as a failed call would.
 @function raise
@@ -108,13 +117,17 @@ Raises an error object as a failed call would.
 @tparam string call what was tried
 @tparam[opt] string path the object of the call
 @tparam[opt] string detail the words between call and reason
+@tparam[opt] table fields more of them, for those who handle it and for hints
 @raise always
 */
 static int raise_(lua_State *L) {
+  lua_settop(L, 5);
   int err = (int)luaL_checkinteger(L, 1);
   const char *call = luaL_checkstring(L, 2);
   const char *path = luaL_optstring(L, 3, NULL);
   far_error_push(L, err, call, path, luaL_optstring(L, 4, NULL));
+  if (lua_istable(L, 5))
+    add_fields(L, 5);
   return far_error_throw(L);
 }
 

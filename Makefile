@@ -1,35 +1,160 @@
-# Farside: `make help` lists what can be made.
+# Farside. `make help` lists what can be made.
 
+LUAPC    ?= lua5.4
 LUA      ?= lua5.4
-CC       ?= gcc
+PKG      ?= pkg-config
 PREFIX   ?= /usr/local
 B        ?= build
+CFLAGS   ?= -O2 -g
 
-PKG      := pkg-config
-LUAPC    ?= lua5.4
+# SANITIZE=1 builds with AddressSanitizer and UBSan, beside the usual build.
+# STATIC=0 links the driver with shared libraries; so it is anyway where the
+# archives are missing.
+SANITIZE ?=
+STATIC   ?= 1
+
+O        := $(B)$(if $(SANITIZE),/sanitize)
+CORE     := $(O)/lib/farside/core.so
+DRIVER   := $(O)/farside
+
+# $(call once,NAME,COMMAND): a command's output, run when first needed, which
+# is after the set-up, and then kept.
+once = $(eval $(1) := $$(shell $(2)))$($(1))
+
+LIBS_PC    := libcap libnl-route-3.0
+LIBS        = $(call once,LIBS,$(PKG) --libs $(LIBS_PC))
+LIBS_CFLAGS = $(call once,LIBS_CFLAGS,$(PKG) --cflags $(LIBS_PC))
+LUA_LIBS    = $(call once,LUA_LIBS,$(PKG) --libs $(LUAPC))
+LUA_CFLAGS  = $(call once,LUA_CFLAGS,$(PKG) --cflags $(LUAPC))
+LUA_V       = $(call once,LUA_V,$(LUA) -e 'print(_VERSION:match "%d+.%d+")')
+VERSION     = $(call once,VERSION,sed -n \
+                's/.*_VERSION = "Farside \(.*\)".*/\1/p' lua/farside/init.lua)
+
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wvla -Wformat=2
-CFLAGS   ?= -O2 -g
-ALL_CFLAGS = -std=c11 $(WARN) $(CFLAGS) -fPIC -fvisibility=hidden \
-             $(shell $(PKG) --cflags $(LUAPC) libcap libnl-route-3.0) \
-             $(SANFLAGS)
+ifneq ($(SANITIZE),)
+SANFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all \
+            -fno-omit-frame-pointer
+endif
+FLAGS     = -std=c11 $(WARN) $(CFLAGS) $(SANFLAGS) -fPIC \
+            -fvisibility=hidden -MMD -MP -Icsrc $(LUA_CFLAGS) $(LIBS_CFLAGS) \
+            $(CPPFLAGS)
 
-CORE_SRC := $(wildcard csrc/*.c)
-CORE_OBJ := $(CORE_SRC:csrc/%.c=$(B)/obj/%.o)
-LUA_SRC  := $(shell find lua -name '*.lua' | sort)
+CORE_SRC   := $(wildcard csrc/*.c)
+DRIVER_SRC := $(wildcard csrc/driver/*.c)
+CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
+DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
+LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 
-all: $(B)/lib/farside/core.so
+# The driver has Lua and all libraries inside and exports Lua's C interface,
+# whole, to the C modules that are loaded; what else is inside stays hidden.
+archive  = $(or $(if $(filter 1,$(STATIC)),$(filter /%,$(shell \
+             $(CC) -print-file-name=lib$(1).a))),-l$(1))
+archives = $(foreach w,$(1),$(if $(filter -l%,$w),$(call archive,$(w:-l%=%)),$w))
+driver_libs = -Wl,-E,--exclude-libs,libcap.a:libnl-route-3.a:libnl-3.a \
+  -Wl,--whole-archive $(call archives,$(LUA_LIBS)) -Wl,--no-whole-archive \
+  $(call archives,$(LIBS)) $(call archives,-lm) -ldl -lpthread
 
-$(B)/obj/%.o: csrc/%.c csrc/farside.h
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+# Where things go. LuaRocks sets the three directories.
+BINDIR   ?= $(PREFIX)/bin
+LUADIR   ?= $(PREFIX)/share/lua/$(LUA_V)
+CLUADIR  ?= $(PREFIX)/lib/lua/$(LUA_V)
+DOCDIR   ?= $(PREFIX)/share/doc/farside
 
-$(B)/lib/farside/core.so: $(CORE_OBJ)
-	@mkdir -p $(@D)
-	$(CC) -shared $(SANFLAGS) $(LDFLAGS) -o $@ $^ \
-	  $(shell $(PKG) --libs libcap libnl-route-3.0)
+# What the specs are run by: with the sanitizers the driver, which has them
+# inside; a plain lua would have to be told to load them.
+SPEC_LUA  = $(if $(SANITIZE),$(DRIVER),$(LUA))
+BUSTED   ?= $(SPEC_LUA) spec/run.lua --ignore-lua $(BUSTEDFLAGS)
+export ASAN_OPTIONS  ?= detect_leaks=0:abort_on_error=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
 
-clean:
+.DELETE_ON_ERROR:
+.PHONY: all demo check install uninstall lint bench docs clean help \
+        need-build need-demo need-check need-lint need-docs need-bench
+
+all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
+
+demo: need-demo ## install what is missing, build, and run a first container
+	@$(MAKE) --no-print-directory all
+	$(DRIVER) scripts/hello.lua
+
+check: need-check ## install what is missing, build, and run the specs
+	@$(MAKE) --no-print-directory all
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && chmod 755 "$$tmp" && \
+	  TMPDIR=$$tmp FARSIDE_BUILD=$(O) $(BUSTED)
+
+lint: need-lint ## luacheck, cppcheck, warnings as errors, sizes
+	luacheck -q .
+	cppcheck -q --std=c11 --enable=warning,style,performance,portability \
+	  --error-exitcode=1 --inline-suppr --suppressions-list=.cppcheck \
+	  -Icsrc csrc
+	@$(MAKE) --no-print-directory B=$(B)/lint CFLAGS='-O2 -Werror' all
+	@! grep -nE '^.{81,}' csrc/*.[ch] csrc/driver/*.[ch] || \
+	  { echo 'lint: lines of more than 80 columns'; exit 1; }
+	@! wc -l csrc/*.[ch] csrc/driver/*.[ch] $(LUA_SRC) | \
+	  awk '$$2 != "total" && $$1 > 500' | grep . || \
+	  { echo 'lint: files of more than 500 lines'; exit 1; }
+
+docs: need-docs ## the reference, from the comments, into build/doc
+	ldoc -q -c .ldoc -d $(B)/doc .
+
+bench: need-bench all ## measure the driver and containers beside others
+	$(DRIVER) scripts/dev/bench.lua
+
+install: all ## install under PREFIX (/usr/local), within DESTDIR
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CLUADIR)/farside \
+	  $(DESTDIR)$(DOCDIR)
+	install -m 755 $(DRIVER) $(DESTDIR)$(BINDIR)/farside
+	install -m 644 $(CORE) $(DESTDIR)$(CLUADIR)/farside/core.so
+	for f in $(LUA_SRC:lua/%=%); do \
+	  install -D -m 644 "lua/$$f" "$(DESTDIR)$(LUADIR)/$$f" || exit 1; done
+	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+
+# Directories go when nobody else has put anything there.
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(BINDIR)/farside $(DESTDIR)$(CLUADIR)/farside/core.so
+	rm -f $(addprefix $(DESTDIR)$(LUADIR)/,$(LUA_SRC:lua/%=%))
+	rm -f $(DESTDIR)$(DOCDIR)/README.md $(DESTDIR)$(DOCDIR)/LICENSE
+	for d in $(DESTDIR)$(CLUADIR)/farside $(DESTDIR)$(DOCDIR) \
+	  $(addprefix $(DESTDIR)$(LUADIR)/,$(sort $(dir $(LUA_SRC:lua/%=%)))); do \
+	  if [ -d "$$d" ]; then find "$$d" -depth -type d -empty -delete; fi; done
+
+clean: ## remove what was built
 	rm -rf $(B)
 
-.PHONY: all clean
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	  awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@echo 'With B=DIR the build goes elsewhere; SANITIZE=1 finds memory errors.'
+
+# What is needed is looked for each time, which is quick. Packages are
+# installed for those who want to see or to work on Farside, not by `make`.
+SETUP := LUA=$(LUA) LUAPC=$(LUAPC) scripts/dev/setup
+need-build:            ; @$(SETUP) --check build
+need-demo:             ; @$(SETUP) build run
+need-check:            ; @$(SETUP) build run check
+need-lint:             ; @$(SETUP) build lint
+need-docs:             ; @$(SETUP) docs
+need-bench:            ; @$(SETUP) build bench
+
+$(CORE): $(CORE_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -shared $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(DRIVER): $(DRIVER_OBJ) $(CORE_OBJ)
+	$(CC) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(driver_libs)
+
+$(O)/obj/%.o: csrc/%.c Makefile | need-build
+	@mkdir -p $(@D)
+	$(CC) $(FLAGS) -c -o $@ $<
+
+$(O)/obj/driver/main.o: CPPFLAGS += -DFARSIDE_VERSION='"$(VERSION)"'
+
+$(O)/obj/embedded.o: $(O)/embedded.c
+	$(CC) $(FLAGS) -Icsrc/driver -c -o $@ $<
+
+$(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) | need-build
+	@mkdir -p $(@D)
+	$(LUA) scripts/dev/embed.lua $@ $(LUA_SRC)
+
+-include $(wildcard $(O)/obj/*.d $(O)/obj/driver/*.d)

@@ -18,6 +18,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_proc,
   far_open_mount,
   far_open_mountfd,
+  far_open_context,
   far_open_fs,
   far_open_stat,
   far_open_io,

@@ -176,6 +176,7 @@ void far_open_namespace(lua_State *L);
 void far_open_proc(lua_State *L);
 void far_open_mount(lua_State *L);
 void far_open_mountfd(lua_State *L);
+void far_open_context(lua_State *L);
 void far_open_fs(lua_State *L);
 void far_open_stat(lua_State *L);
 void far_open_io(lua_State *L);

@@ -1,6 +1,224 @@
-/* mountfd: to come */
+/*
+ * Mounts by descriptor: made or copied where nobody sees them, given their
+ * attributes, then attached in one step. What is never attached vanishes
+ * with its descriptor.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <string.h>
+
 #include "farside.h"
+#include "mount.h"
+#include "sys.h"
+
+/* The three ways of keeping access times share a field in which relatime is
+ * 0, so each has a bit of its own above those of the kernel. */
+#define ATIME_SHIFT 40
+#define ATIME(n) (UINT64_C(1) << (ATIME_SHIFT + (n)))
+#define KERNEL(bits) ((bits) & (ATIME(0) - 1))
+
+static const struct far_word attribute_words[] = {
+  {"ro", MOUNT_ATTR_RDONLY},
+  {"nosuid", MOUNT_ATTR_NOSUID},
+  {"nodev", MOUNT_ATTR_NODEV},
+  {"noexec", MOUNT_ATTR_NOEXEC},
+  {"noatime", MOUNT_ATTR_NOATIME | ATIME(0)},
+  {"strictatime", MOUNT_ATTR_STRICTATIME | ATIME(1)},
+  {"relatime", ATIME(2)},
+  {"nodiratime", MOUNT_ATTR_NODIRATIME},
+  {"nosymfollow", MOUNT_ATTR_NOSYMFOLLOW},
+  {"idmap", MOUNT_ATTR_IDMAP},
+  {NULL, 0},
+};
+
+static const struct far_word propagation_words[] = {
+  {"shared", MS_SHARED},
+  {"slave", MS_SLAVE},
+  {"private", MS_PRIVATE},
+  {"unbindable", MS_UNBINDABLE},
+  {NULL, 0},
+};
+
+static const struct far_word tree_words[] = {
+  {"clone", OPEN_TREE_CLONE},
+  {"recursive", AT_RECURSIVE},
+  {"nofollow", AT_SYMLINK_NOFOLLOW},
+  {"no_automount", AT_NO_AUTOMOUNT},
+  {"empty_path", AT_EMPTY_PATH},
+  {NULL, 0},
+};
+
+unsigned far_empty(const char *path, unsigned flag) {
+  return *path == '\0' ? flag : 0;
+}
+
+const char *far_place(lua_State *L, int dir, const char *path) {
+  return *path != '\0' ? path : lua_pushfstring(L, "descriptor %d", dir);
+}
+
+int far_check_place(lua_State *L, int result, const char *call, int dir,
+                    const char *path) {
+  int err = errno;
+  if (result == -1)
+    return far_raise(L, err, call, path, "%s", far_place(L, dir, path));
+  return 0;
+}
+
+/***
+A descriptor of a place, or, with `clone`, of a detached copy of the mount
+there.
+@function open_tree
+@tparam ?fd dir where a relative path starts; nil for the working directory
+@tparam string path "" is the descriptor itself
+@tparam[opt] string flags `clone`, `recursive` (with what is mounted below),
+`nofollow`, `no_automount`, `empty_path`
+@treturn fd
+@raise EPERM for a clone without CAP_SYS_ADMIN; EINVAL for a clone without
+`recursive` of a tree with locked mounts. See open_tree(2).
+*/
+static int bind_open_tree(lua_State *L) {
+  int dir = far_fd_opt(L, 1, AT_FDCWD);
+  const char *path = far_path(L, 2);
+  unsigned flags = (unsigned)far_words_rest(L, 3, tree_words, "open_tree flag");
+  flags |= OPEN_TREE_CLOEXEC | far_empty(path, AT_EMPTY_PATH);
+  int *fd = far_fd_new(L);
+  *fd = sys_open_tree(dir, path, flags);
+  return far_check_place(L, *fd, "open_tree", dir, path) + 1;
+}
+
+static const struct far_word move_words[] = {
+  {"f_symlinks", MOVE_MOUNT_F_SYMLINKS},
+  {"f_automounts", MOVE_MOUNT_F_AUTOMOUNTS},
+  {"t_symlinks", MOVE_MOUNT_T_SYMLINKS},
+  {"t_automounts", MOVE_MOUNT_T_AUTOMOUNTS},
+  {"set_group", MOVE_MOUNT_SET_GROUP},
+  {"beneath", MOVE_MOUNT_BENEATH},
+  {NULL, 0},
+};
+
+/***
+Attaches a detached mount, or moves one that is attached.
+@function move_mount
+@tparam ?fd fromdir
+@tparam string frompath "" is the descriptor itself
+@tparam ?fd todir
+@tparam string topath "" is the descriptor itself
+@tparam[opt] string flags `f_symlinks`, `t_symlinks` (follow a symbolic link
+at the end of from, of to), `f_automounts`, `t_automounts`, `set_group`,
+`beneath`
+@raise see move_mount(2).
+*/
+static int bind_move_mount(lua_State *L) {
+  int fromdir = far_fd_opt(L, 1, AT_FDCWD);
+  const char *from = far_path(L, 2);
+  int todir = far_fd_opt(L, 3, AT_FDCWD);
+  const char *to = far_path(L, 4);
+  unsigned flags =
+    (unsigned)far_words_rest(L, 5, move_words, "move_mount flag");
+  flags |= far_empty(from, MOVE_MOUNT_F_EMPTY_PATH);
+  flags |= far_empty(to, MOVE_MOUNT_T_EMPTY_PATH);
+  if (sys_move_mount(fromdir, from, todir, to, flags) == 0)
+    return 0;
+  int err = errno;
+  return far_raise(L, err, "move_mount", to, "%s to %s",
+                   far_place(L, fromdir, from), far_place(L, todir, to));
+}
+
+/* Of the words about access times only one may stand. */
+static uint64_t check_atime(lua_State *L, uint64_t bits, int arg) {
+  uint64_t atime = bits >> ATIME_SHIFT;
+  luaL_argcheck(L, (atime & (atime - 1)) == 0, arg,
+                "'noatime', 'strictatime' and 'relatime' contradict "
+                "each other");
+  return bits;
+}
+
+/* Attributes from the field of the table of changes, argument 3. */
+static uint64_t field_attributes(lua_State *L, const char *field) {
+  uint64_t bits = 0;
+  if (lua_getfield(L, 3, field) != LUA_TNIL)
+    bits = far_words(L, -1, attribute_words, "mount attribute");
+  lua_pop(L, 1);
+  return bits;
+}
+
+unsigned far_mount_attributes(lua_State *L, int first) {
+  uint64_t bits = far_words_rest(L, first, attribute_words, "mount attribute");
+  luaL_argcheck(L, !(bits & MOUNT_ATTR_IDMAP), first,
+                "'idmap' is for mount_setattr");
+  return (unsigned)KERNEL(check_atime(L, bits, first));
+}
+
+/* The kernel changes how access times are kept only as a whole. */
+static uint64_t with_atime(uint64_t bits, uint64_t clear) {
+  bool atime = bits >> ATIME_SHIFT != 0 || clear >> ATIME_SHIFT != 0;
+  return KERNEL(clear) | (atime ? MOUNT_ATTR__ATIME : 0);
+}
+
+/* A user namespace for an idmapped mount: an integer would look like a pid. */
+static void check_userns(lua_State *L, struct sys_mount_attr *attr) {
+  if (lua_getfield(L, 3, "userns") != LUA_TNIL) {
+    luaL_argcheck(L, far_fd_is(L, -1), 3,
+                  "userns: namespace handle or descriptor object expected");
+    attr->userns = (uint64_t)far_fd_check(L, -1);
+    attr->set |= MOUNT_ATTR_IDMAP;
+  }
+  luaL_argcheck(L, !(attr->set & MOUNT_ATTR_IDMAP) || !lua_isnil(L, -1), 3,
+                "'idmap' needs a userns");
+  lua_pop(L, 1);
+}
+
+static void check_setattr(lua_State *L, struct sys_mount_attr *attr) {
+  uint64_t set = check_atime(L, field_attributes(L, "set"), 3);
+  uint64_t clear = field_attributes(L, "clear");
+  const char *both = far_word_name(set & clear, attribute_words);
+  if ((set & clear) != 0)
+    luaL_argerror(L, 3, lua_pushfstring(L, "'%s' is both set and cleared",
+                                        both != NULL ? both : "a word"));
+  attr->set = KERNEL(set);
+  attr->clear = with_atime(set, clear);
+  if (lua_getfield(L, 3, "propagation") != LUA_TNIL)
+    attr->propagation = far_word(L, -1, propagation_words, "propagation");
+  lua_pop(L, 1);
+  check_userns(L, attr);
+}
+
+/***
+Changes the attributes of a mount; those not named stay.
+@function mount_setattr
+@tparam ?fd dir
+@tparam string path "" is the descriptor itself
+@tparam table change `set` and `clear`: `ro`, `nosuid`, `nodev`, `noexec`,
+`noatime`, `strictatime`, `relatime`, `nodiratime`, `nosymfollow`;
+`propagation`: `shared`, `slave`, `private`, `unbindable`; `userns`: the user
+namespace, as a handle or descriptor object, whose ids a detached mount shall
+show; `recursive`: with what is mounted below, all or nothing
+@raise EPERM for clearing what is locked. See mount_setattr(2).
+*/
+static int bind_mount_setattr(lua_State *L) {
+  static const char *const fields[] = {
+    "set", "clear", "propagation", "userns", "recursive", NULL,
+  };
+  struct sys_mount_attr attr = {0};
+  int dir = far_fd_opt(L, 1, AT_FDCWD);
+  const char *path = far_path(L, 2);
+  far_fields(L, 3, fields, false);
+  far_at_most(L, 3);
+  check_setattr(L, &attr);
+  lua_getfield(L, 3, "recursive");
+  unsigned flags = lua_toboolean(L, -1) ? AT_RECURSIVE : 0;
+  flags |= far_empty(path, AT_EMPTY_PATH);
+  int result = sys_mount_setattr(dir, path, flags, &attr);
+  return far_check_place(L, result, "mount_setattr", dir, path);
+}
+
+static const luaL_Reg functions[] = {
+  {"open_tree", bind_open_tree},
+  {"move_mount", bind_move_mount},
+  {"mount_setattr", bind_mount_setattr},
+  {NULL, NULL},
+};
 
 void far_open_mountfd(lua_State *L) {
-  (void)L;
+  luaL_setfuncs(L, functions, 0);
 }

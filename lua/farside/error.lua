@@ -1,6 +1,7 @@
 --- Error objects: what a failed call raises.
 -- The core makes them: `call`, `errno`, `code`, `reason`, `path`, `detail`,
--- `where`; this file gives them their text, and asks farside.hint for a
+-- `where`, and with some calls `verb`, the word that says more than the call's
+-- name, and `log`, what the kernel said besides; this file gives them their text, and asks farside.hint for a
 -- likely cause.
 
 local core <const> = require "farside.core"
@@ -16,10 +17,11 @@ function Error:__tostring()
   local text = {}
   if self.where then text[#text + 1] = self.where .. ": " end
   if self.step then text[#text + 1] = self.step .. ": " end
-  text[#text + 1] = self.call
+  text[#text + 1] = self.verb or self.call
   local object = self.detail or self.path
   if object then text[#text + 1] = " " .. object end
   text[#text + 1] = (": %s (%s)"):format(self.reason, self.code)
+  if self.log then text[#text + 1] = ": " .. self.log end
   if self.hint then text[#text + 1] = "\nhint: " .. self.hint end
   return table.concat(text)
 end

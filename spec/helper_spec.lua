@@ -90,7 +90,9 @@ describe("the watch for leaks", function()
   end)
 
   it("fails a file that leaks outside of its tests", function()
-    local text = said "setup(function() K = io.open '/dev/null' end) it('', load '')"
+    local text = said [[
+      setup(function() KEPT = io.open '/dev/null' end)
+      it('nested', function() end)]]
     has(text, "the file, outside of its tests, left behind:\n  descriptor")
   end)
 end)

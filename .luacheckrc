@@ -1,0 +1,9 @@
+std = "lua54"
+max_line_length = 80
+exclude_files = { "build", ".luarocks", "lua_modules" }
+
+-- Recipes run under the driver, which has these two.
+files["scripts"] = { read_globals = { "ns", "farside" } }
+files["scripts/dev"] = { read_globals = { "ns", "farside" } }
+files["spec"] = { std = "+busted" }
+files["rockspec"] = { std = "rockspec" }

@@ -1,0 +1,112 @@
+--- Ranges of ids that an administrator has granted to a user: /etc/subuid and
+-- /etc/subgid, and the programs newuidmap and newgidmap, which may map them.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+local kinds <const> = {
+  uid = { file = "/etc/subuid", program = "newuidmap" },
+  gid = { file = "/etc/subgid", program = "newgidmap" },
+}
+
+---- what is granted ----
+
+-- name, uid of a user that either is of; nil for what /etc/passwd lacks.
+local function lookup(user)
+  local file <close> = io.open "/etc/passwd"
+  for line in file and file:lines() or function() end do
+    local name, uid = line:match "^([^:]*):[^:]*:(%d+):"
+    if name == user or uid and math.tointeger(uid) == user then
+      return name, math.tointeger(uid)
+    end
+  end
+  if math.type(user) == "integer" then return nil, user end
+  return user
+end
+
+--- The ranges granted to a user by name or by number.
+-- @tparam string which "uid" or "gid"
+-- @tparam[opt] string|integer user a name or uid; the caller without
+-- @treturn table a list of { first = 100000, count = 65536 }
+-- @see subuid(5), subgid(5)
+function M.subids(which, user)
+  local name, uid = lookup(user or core.getuid())
+  local ranges <const> = {}
+  local file <close> = io.open(kinds[which].file)
+  for line in file and file:lines() or function() end do
+    local who, first, count = line:match "^([^:]+):(%d+):(%d+)$"
+    if who and (who == name or who == tostring(uid)) then
+      ranges[#ranges + 1] = { first = math.tointeger(first),
+                              count = math.tointeger(count) }
+    end
+  end
+  return ranges
+end
+
+-- "/etc/subuid grants cloudsdk 100000-165535"
+local function granted(which)
+  local name, uid = lookup(core.getuid())
+  local words <const> = {}
+  for i, range in ipairs(M.subids(which)) do
+    words[i] = ("%d-%d"):format(range.first, range.first + range.count - 1)
+  end
+  return ("%s grants %s %s"):format(kinds[which].file, name or uid,
+    #words > 0 and table.concat(words, ", ") or "nothing")
+end
+
+---- the programs ----
+
+local function find(program)
+  local path <const> = os.getenv "PATH" or "/usr/bin:/bin"
+  for directory in path:gmatch "[^:]+" do
+    local file = directory .. "/" .. program
+    if pcall(core.fstatat, nil, file) then return file end
+  end
+end
+
+-- Becomes the program; all it says goes to `output`.
+local function become(file, argv, output)
+  core.dup(output, 1)
+  core.dup(output, 2)
+  core.close_range(3, nil, "cloexec")
+  local _, err = pcall(core.execve, file, argv, { "LC_ALL=C" }, "sigdefault")
+  core.write(2, tostring(err))
+  core._exit(127)
+end
+
+-- Whether it went well, and what it said.
+local function run(file, argv)
+  local reader <close>, writer = core.pipe()
+  local output <close> = writer
+  local child <close> = core.clone({}, function() become(file, argv, output) end)
+  output:close()
+  local said = ""
+  for piece in function() return core.read(reader) end do said = said .. piece end
+  return child:wait(), (said:gsub("%s+$", ""):gsub("%s*\n%s*", "; "))
+end
+
+--- Has newuidmap or newgidmap write a map.
+-- @tparam string which "uid" or "gid"
+-- @tparam integer pid whose user namespace gets it
+-- @tparam table ranges { inside, outside, count }…
+-- @treturn nil|integer nothing when it is done, else an errno
+-- @treturn string why it is not
+function M.write(which, pid, ranges)
+  local program <const> = kinds[which].program
+  local file <const> = find(program)
+  if not file then
+    return core.errno.EPERM, program .. " is not installed: Debian has it in"
+      .. " the package uidmap"
+  end
+  local argv <const> = { program, tostring(pid) }
+  for _, range in ipairs(ranges) do
+    for place = 1, 3 do argv[#argv + 1] = tostring(range[place]) end
+  end
+  local ok, said = run(file, argv)
+  if not ok then
+    return core.errno.EPERM, ("%s; %s"):format(said, granted(which))
+  end
+end
+
+return M

@@ -308,7 +308,7 @@ Changes a link, in one request.
 @tparam string|int link name or index
 @tparam table change up (boolean), mtu (bytes), name (the new one)
 @raise ENODEV; EPERM without CAP_NET_ADMIN; the kernel's own words are in the
-error's field `kernel`. See rtnetlink(7), ip-link(8).
+error's field `log`. See rtnetlink(7), ip-link(8).
 */
 static int bind_set(lua_State *L) {
   far_at_most(L, 2);

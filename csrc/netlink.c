@@ -125,13 +125,13 @@ static int verdict(struct far_netlink *nl, const struct nlmsghdr *h) {
   return -e->error;
 }
 
-/* The kernel's text goes into the error object as `kernel`. */
+/* The kernel's text goes into the error object as `log`. */
 static int refuse(lua_State *L, const struct far_netlink *nl, int err,
                   const char *object) {
   far_error_push(L, err, nl->call, object, NULL);
   if (nl->text[0] != '\0') {
     lua_pushstring(L, nl->text);
-    lua_setfield(L, -2, "kernel");
+    lua_setfield(L, -2, "log");
   }
   return far_error_throw(L);
 }

@@ -61,24 +61,56 @@ static void signals_restore(const struct signals *before) {
 }
 
 struct image {
-  int fd; /* or -1: path */
-  const char *path;
+  int fd;             /* or -1: paths */
+  char **paths;       /* tried in turn */
   char **argv, **env;
+  const char *failed; /* what the error is about */
 };
 
-static int run(const struct image *i) {
-  return i->fd >= 0 ? fexecve(i->fd, i->argv, i->env)
-                    : execve(i->path, i->argv, i->env);
+/* Whether the search goes on, as execvp(3) has it. A file that is there and
+ * gives ENOENT lacks its interpreter. */
+static bool passes(int err, const char *path) {
+  return err == ENOTDIR || err == EACCES ||
+         (err == ENOENT && faccessat(AT_FDCWD, path, F_OK, 0) == -1);
 }
 
-static int run_clean(const struct image *image) {
+/* Returns only with an errno. A file that may not be executed is told when
+ * nothing else is found. */
+static int run(struct image *i) {
+  int err = ENOENT;
+  i->failed = i->argv[0];
+  if (i->fd >= 0) {
+    (void)fexecve(i->fd, i->argv, i->env);
+    return errno;
+  }
+  for (char **path = i->paths; *path != NULL; path++) {
+    (void)execve(*path, i->argv, i->env);
+    int reason = errno;
+    bool last = !passes(reason, *path);
+    if (last || (reason == EACCES && err != EACCES) || i->paths[1] == NULL) {
+      i->failed = *path;
+      err = reason;
+    }
+    if (last)
+      break;
+  }
+  return err;
+}
+
+static int run_clean(struct image *image) {
   struct signals before;
   signals_default(&before);
-  (void)run(image);
-  int err = errno;
+  int err = run(image);
   signals_restore(&before);
-  errno = err;
-  return -1;
+  return err;
+}
+
+/* A single path as a list, pushed. */
+static char **one_path(lua_State *L, int index) {
+  char **list = lua_newuserdatauv(L, 2 * sizeof *list, 0);
+  list[0] = (char *)luaL_checkstring(L, index);
+  list[1] = NULL;
+  return list;
 }
 
 static const struct far_word exec_words[] = {{"sigdefault", 1}, {NULL, 0}};
@@ -86,7 +118,8 @@ static const struct far_word exec_words[] = {{"sigdefault", 1}, {NULL, 0}};
 /***
 Becomes another program. Standard streams are flushed first.
 @function execve
-@tparam string|fd path the file, or a descriptor of it
+@tparam string|table|fd path the file; a list of files, of which the first
+that can be is executed, as in a search path; or a descriptor of the file
 @tparam table argv a list of strings, the program's name first
 @tparam[opt] table env a list of "NAME=VALUE"; the caller's without it
 @tparam[opt] string flags "sigdefault": no signal ignored or blocked
@@ -96,8 +129,10 @@ See execve(2).
 static int bind_execve(lua_State *L) {
   struct image image = {.fd = -1, .env = environ};
   uint64_t flags = far_words_rest(L, 4, exec_words, "flag");
-  if (lua_type(L, 1) == LUA_TSTRING)
-    image.path = luaL_checkstring(L, 1);
+  if (lua_istable(L, 1))
+    image.paths = strings(L, 1, "path");
+  else if (lua_type(L, 1) == LUA_TSTRING)
+    image.paths = one_path(L, 1);
   else
     image.fd = far_fd_check(L, 1);
   image.argv = strings(L, 2, "argument");
@@ -105,9 +140,8 @@ static int bind_execve(lua_State *L) {
   if (!lua_isnoneornil(L, 3))
     image.env = strings(L, 3, "variable");
   (void)fflush(NULL); /* a stream that cannot be written is not our failure */
-  int result = flags != 0 ? run_clean(&image) : run(&image);
-  return far_check(L, result, "execve",
-                   image.path != NULL ? image.path : image.argv[0]);
+  int err = flags != 0 ? run_clean(&image) : run(&image);
+  return far_raise(L, err, "execve", image.failed, NULL);
 }
 
 /***

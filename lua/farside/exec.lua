@@ -1,0 +1,137 @@
+--- Becoming another program with nothing of this one's left over: signals as a
+-- program expects them, and no descriptor but the standard ones and those that
+-- were asked for.
+
+local core <const> = require "farside.core"
+local fields <const> = require "farside.fields"
+
+local M = {}
+
+local PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
+                     .. "/sbin:/bin"
+
+---- options ----
+
+local function variable(value, path, fail)
+  if type(value) ~= "string" or not value:find "^[^=%z]+=[^%z]*$" then
+    fail(path, "NAME=VALUE expected, got '%s'", tostring(value))
+  end
+  return value
+end
+
+-- An environment is a list of "NAME=VALUE", or a table { NAME = "VALUE" }, or
+-- both in one; the answer is a list.
+local function environment(value, path, fail)
+  if type(value) ~= "table" then
+    fail(path, "table expected, got %s", type(value))
+  end
+  local list = {}
+  for name, text in pairs(value) do
+    local here = ("%s[%s]"):format(path, tostring(name))
+    if type(name) == "string" then text = name .. "=" .. tostring(text) end
+    list[#list + 1] = variable(text, here, fail)
+  end
+  table.sort(list)
+  return list
+end
+
+local function argument(value, path, fail)
+  return fields.text(type(value) == "number" and tostring(value) or value,
+                     path, fail)
+end
+
+local options <const> = fields.record({
+  env = environment, cwd = fields.string, path = fields.text,
+  argv0 = fields.text, keep = fields.list(fields.descriptor),
+}, argument)
+
+local function check(...)
+  local first <const> = ...
+  local given = type(first) == "table" and first or { ... }
+  local want = fields.check("exec", options, given)
+  if want[1] == nil or want[1] == "" then
+    require("farside.error").usage "exec: command expected"
+  end
+  return want
+end
+
+---- finding the program ----
+
+local function variable_of(list, name)
+  for _, text in ipairs(list or {}) do
+    if text:sub(1, #name + 1) == name .. "=" then return text:sub(#name + 2) end
+  end
+end
+
+local function search_path(want)
+  return want.path or variable_of(want.env, "PATH") or os.getenv "PATH" or PATH
+end
+
+-- The files that the command may mean: itself when it is a path.
+local function candidates(command, path)
+  if command:find("/", 1, true) then return { command } end
+  local files = {}
+  for directory in (path .. ":"):gmatch "([^:]*):" do
+    files[#files + 1] = (directory == "" and "." or directory) .. "/" .. command
+  end
+  return files
+end
+
+---- the exec, and the way back when it fails ----
+
+local function set_cloexec(list, on)
+  for _, fd in ipairs(list or {}) do core.cloexec(fd, on) end
+end
+
+local function run(want, files)
+  local argv = table.move(want, 1, #want, 1, {})
+  argv[1] = want.argv0 or argv[1]
+  if want.cwd then core.chdir(want.cwd) end
+  core.close_range(3, nil, "cloexec")
+  set_cloexec(want.keep, false)
+  core.execve(files, argv, want.env, "sigdefault")
+end
+
+-- Says where a command was searched that nobody found.
+local function explain(err, want, files, path)
+  local command = want[1]
+  if err.call ~= "execve" then return end
+  err.call = "exec"
+  if err.code == "ENOENT" and err.path == (want.argv0 or command)
+    and files[1] ~= command then
+    err.path, err.detail = command, ("%s in %s"):format(command, path)
+  end
+end
+
+--- Becomes another program: it is searched for in the path, signals are set to
+-- their defaults and none is blocked, and descriptors from 3 on are closed.
+-- Never returns; when it raises, the process is as it was, but for descriptors
+-- that are marked to be closed on exec.
+-- @usage ns.exec { "env", "-0", env = { LANG = "C" }, cwd = "/" }
+-- @usage ns.exec("ls", "-l")
+-- @tparam string|table command the program and its arguments, as strings or as
+-- a list with the fields
+--
+-- - `env`: the whole environment, { NAME = "VALUE" } or a list of "NAME=VALUE";
+--   the caller's without it
+-- - `cwd`: the directory to start in
+-- - `path`: where to search, "/bin:/usr/bin"; otherwise PATH of `env`, or of
+--   the caller
+-- - `argv0`: what the program is told as its name
+-- - `keep`: a list of descriptors that stay open, under their numbers
+-- @param ... its arguments
+-- @raise ENOENT when it is not found; EACCES when it may not be executed;
+-- ENOEXEC for an unknown format. See execve(2).
+function M.exec(...)
+  local want = check(...)
+  local path <const> = search_path(want)
+  local files <const> = candidates(want[1], path)
+  local here <close> = want.cwd and core.openat2(nil, ".", "path") or nil
+  local _, err = pcall(run, want, files)
+  if here then core.chdir(here) end
+  pcall(set_cloexec, want.keep, true) -- they may be what is wrong
+  if type(err) == "table" then explain(err, want, files, path) end
+  error(err, 0)
+end
+
+return M

@@ -1,0 +1,175 @@
+--- Functions run inside namespaces that exist. A forked child joins them, so
+-- the caller's own never change; what the function returns or raises comes
+-- back on a sheet (see farside.child).
+--
+-- In order: the child closes its package searchers, since from the join on the
+-- files that it sees are somebody else's; joins; forks once more when the pid
+-- namespace is another one, for only children are in it; runs the function.
+
+local child <const> = require "farside.child"
+local core <const> = require "farside.core"
+
+local M = {}
+
+---- what to join ----
+
+local kinds <const> = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup",
+                        "time" }
+
+-- The namespaces that are not the caller's own, and whether pid is one.
+local function foreign(handles)
+  local others, pid = {}, false
+  for _, handle in ipairs(handles) do
+    local own <close> = core.open("self", handle.kind)
+    if handle ~= own then
+      others[#others + 1] = handle
+      pid = pid or handle.kind == "pid"
+    end
+  end
+  return others, pid
+end
+
+-- All at once: the kernel takes the user namespace first and the others with
+-- the rights in there, or none.
+local function join_process(process)
+  local handles = {}
+  for i, kind in ipairs(kinds) do handles[i] = core.open(process, kind) end
+  local others, pid = foreign(handles)
+  local names = {}
+  for i, handle in ipairs(others) do names[i] = handle.kind end
+  if #names > 0 then core.setns(process, table.unpack(names)) end
+  return pid
+end
+
+-- Rights over a namespace come from here or from the user namespace in the
+-- list: what fails before it is joined is tried once more after.
+local function join_handles(handles)
+  local others, pid = foreign(handles)
+  local user, again = {}, {}
+  for _, handle in ipairs(others) do
+    if handle.kind == "user" then
+      user[#user + 1] = handle
+    elseif not pcall(core.setns, handle) then
+      again[#again + 1] = handle
+    end
+  end
+  for _, handle in ipairs(user) do core.setns(handle) end
+  for _, handle in ipairs(again) do core.setns(handle) end
+  return pid
+end
+
+local function is_list(target)
+  return type(target) == "table" and target[1] ~= nil
+end
+
+-- Joins, and tells whether only the next child is in the right pid namespace.
+local function join(target)
+  if math.type(target) == "integer" then
+    local pidfd <close> = core.pidfd_open(target)
+    return join_process(pidfd)
+  elseif is_list(target) then
+    local handles = {}
+    for i, one in ipairs(target) do handles[i] = core.open(one) end
+    return join_handles(handles)
+  elseif type(target) == "string" then
+    return join_handles { core.open(target) }
+  end
+  local ok, handle = pcall(core.open, target)
+  if ok then return join_handles { handle } end
+  return join_process(target)
+end
+
+---- the child ----
+
+local function refuse(name)
+  return ("\n\tnothing is loaded inside the namespaces of others: "
+          .. "require '%s' before"):format(name)
+end
+
+-- Modules that are in memory already (package.preload) stay within reach.
+local function seal()
+  package.searchers = { package.searchers[1], refuse }
+end
+
+-- Whatever the library may load later is loaded now; the driver has it all in
+-- memory.
+local function load_all()
+  if package.preload["farside.inside"] then return end
+  require "farside.hint"
+  for _ in pairs(require "farside") do end
+end
+
+local function run(sheet, fn, ...)
+  local args = table.pack(...)
+  child.attempt(sheet, function()
+    child.write(sheet, "values", fn(table.unpack(args, 1, args.n)))
+  end)
+end
+
+-- The process between, which only has the next one's end to tell.
+local function run_in_child(sheet, ...)
+  local args = table.pack(...)
+  local process = core.clone({}, function()
+    core.prctl("pdeathsig", "KILL")
+    run(sheet, table.unpack(args, 1, args.n))
+  end)
+  local _, how, code = process:wait()
+  if how == "signal" then child.write(sheet, how, code) end
+  os.exit(how == "exit" and code or 1)
+end
+
+local function body(sheet, target, ...)
+  seal()
+  local again = child.attempt(sheet, join, target)
+  local step = again and run_in_child or run
+  step(sheet, ...)
+end
+
+---- the parent ----
+
+local answers <const> = {}
+
+function answers.values(_, ...) return ... end
+
+function answers.error(_, err) error(err, 0) end
+
+function answers.signal(_, number)
+  error(("inside: the function was ended by signal %d"):format(number), 0)
+end
+
+-- Without a word on the sheet: it left by os.exit, exec or a signal.
+local function answer(how, code, what, ...)
+  if what == nil and how == "signal" then return answers.signal(how, code) end
+  if what == nil then
+    error(("inside: the function ended without a result (exit %d)"):format(
+      code), 0)
+  end
+  return answers[what](what, ...)
+end
+
+--- Runs a function in a child inside the namespaces of a target.
+-- @param target a process (a pid, a process object, a container): all of its
+-- namespaces that are not the caller's; or a namespace (a handle, a descriptor
+-- or a path); or a list of namespaces
+-- @tparam function fn what to run there; nothing can be loaded in it (require)
+-- @param ... its arguments
+-- @return what the function returns: nil, booleans, numbers, strings, error
+-- objects, and tables of these
+-- @raise what the function raises; a message when it returns what cannot be
+-- sent, exits or is killed; EPERM without the right to join. See setns(2).
+function M.inside(target, fn, ...)
+  local args = table.pack(...)
+  if type(fn) ~= "function" then
+    require("farside.error").usage("inside: function expected, got %s",
+                                   type(fn))
+  end
+  load_all()
+  local sheet <close> = child.sheet()
+  local process <close> = core.clone({}, function()
+    body(sheet, target, fn, table.unpack(args, 1, args.n))
+  end)
+  local _, how, code = process:wait()
+  return answer(how, code, child.read(sheet))
+end
+
+return M

@@ -1,7 +1,7 @@
 /*
- * The library inside the driver. Each module has an entry in package.preload
- * that is the same light C function, so a start costs one table slot per
- * module and undumps nothing.
+ * The library inside the driver. package.preload answers for each module
+ * through a metatable, so that a start costs the same however many there are
+ * and undumps nothing.
  *
  * The globals `ns` and `farside` are one table that stays empty until it is
  * first used. What `require "farside"` answers is this same table, filled
@@ -117,18 +117,28 @@ static void make_globals(lua_State *L) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &library_key);
 }
 
+/* package.preload[name] for a name that no script has put there. */
+static int preload_index(lua_State *L) {
+  const char *name = lua_tostring(L, 2);
+  if (!name)
+    return 0;
+  if (strcmp(name, "farside.core") == 0)
+    lua_pushcfunction(L, luaopen_farside_core);
+  else if (!embedded_find(name))
+    return 0;
+  else if (strcmp(name, "farside") == 0)
+    lua_pushcfunction(L, load_library);
+  else
+    lua_pushcfunction(L, load_module);
+  return 1;
+}
+
 void embedded_open(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
-  for (size_t i = 0; i < farside_embedded_count; i++) {
-    lua_pushcfunction(L, load_module);
-    lua_setfield(L, -2, farside_embedded[i].name);
-  }
-  lua_pushcfunction(L, luaopen_farside_core);
-  lua_setfield(L, -2, "farside.core");
-  if (embedded_find("farside")) {
-    lua_pushcfunction(L, load_library);
-    lua_setfield(L, -2, "farside");
-  }
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, preload_index);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   lua_pop(L, 1);
   make_globals(L);
 }

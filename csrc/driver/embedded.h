@@ -21,8 +21,8 @@ extern const size_t farside_embedded_count;
 /* The module of that name, or NULL. */
 const struct farside_embedded *embedded_find(const char *name);
 
-/* Puts every module into package.preload, and makes the globals `ns` and
- * `farside`. Nothing is loaded by this. */
+/* Makes every module known to package.preload, and makes the globals `ns`
+ * and `farside`. Nothing is loaded by this. */
 void embedded_open(lua_State *L);
 
 #endif

@@ -12,9 +12,9 @@ local ns = { _VERSION = "Farside 0.1" }
 -- public name → the module that has it; a name not listed is the core's
 local library <const> = {
   clone = "clone", inside = "inside", exec = "exec",
-  new = "handle", persist = "handle", unpersist = "handle",
+  open = "handle", new = "handle", persist = "handle", unpersist = "handle",
   write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",
-  read_uid_map = "idmap", read_gid_map = "idmap",
+  read_uid_map = "idmap", read_gid_map = "idmap", subids = "subid",
   mountinfo = "mountinfo",
   run = "spawn", spawn = "spawn", plan = "plan",
   root = "root", bind_tree = "root",

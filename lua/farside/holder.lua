@@ -1,0 +1,152 @@
+--- PID 1 of a pid namespace that nobody lives in yet. Such a namespace is dead
+-- without one: the kernel makes no process in it any more. The holder does
+-- nothing but reap what is orphaned to it, and ignores every signal from
+-- within.
+--
+-- Its owner has the other end of a socket. When that is closed, by the owner
+-- or by the owner's end, the holder ends and the namespace with it; when the
+-- owner says so, the holder lets go of the socket and stays on its own.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+--- What ps shows for a holder, and how unpersist knows one.
+M.NAME = "farside-holder"
+
+local stay <const> = "+"
+
+---- the process ----
+
+-- Nothing of the caller's but the socket stays open, no terminal or pipe is
+-- held up, and no directory kept busy.
+local function shed(control)
+  local number <const> = control:fileno()
+  collectgarbage "stop" -- no finaliser may close a number again
+  if number > 0 then core.close_range(0, number - 1) end
+  core.close_range(number + 1)
+  core.setsid()
+  core.chdir "/"
+  core.prctl("name", M.NAME)
+end
+
+local function reap(children)
+  core.read_signal(children)
+  repeat
+    local ok, pid = pcall(core.waitpid, -1, "nohang") -- ECHILD: none is left
+  until not ok or not pid
+end
+
+local function obey(control)
+  if core.recvmsg(control, 1) ~= stay then core._exit(0) end
+  pcall(core.sendmsg, control, stay)
+  control:close()
+end
+
+local function run(control)
+  shed(control)
+  core.sigprocmask("block", "all")
+  local children <const> = core.signalfd "CHLD"
+  local watched = { children, control }
+  while true do
+    for _, ready in ipairs((core.poll(watched))) do
+      if ready == control then
+        obey(control)
+        watched = { children }
+      else
+        reap(children)
+      end
+    end
+  end
+end
+
+---- its owner ----
+
+local Holder <const> = {}
+Holder.__index = Holder
+
+--- Ends the holder, and with it its pid namespace.
+function Holder:close()
+  if not self.process then return end
+  local process <const> = self.process
+  self.process = nil
+  self.control:close()
+  if not pcall(core.kill, process, "KILL") then return end
+  core.poll { process }
+  process:close()
+end
+
+--- Has the holder stay when its owner is gone.
+-- @raise ESRCH when it is gone already
+function Holder:release()
+  local ok = pcall(core.sendmsg, self.control, stay)
+  if not ok or core.recvmsg(self.control, 1) ~= stay then
+    core.raise(core.errno.ESRCH, "persist", nil, "PID 1 of the namespace")
+  end
+  self.control:close()
+end
+
+--- Takes over a holder.
+-- @tparam process|fd process the holder, or a pidfd of it
+-- @tparam fd control the owner's end of the socket
+function M.adopt(process, control)
+  return setmetatable({ process = process, control = control }, Holder)
+end
+
+--- A new holder in a pid namespace of its own.
+-- @treturn process
+-- @treturn fd the owner's end of the socket
+function M.new()
+  local mine, control = core.socketpair "seqpacket"
+  local theirs <close> = control
+  local ok, process = pcall(core.clone, { "pid" }, function()
+    pcall(run, theirs)
+    core._exit(1)
+  end)
+  if not ok then
+    mine:close()
+    error(process, 0)
+  end
+  return process, mine
+end
+
+---- the one of a namespace that was persisted ----
+
+local function read(path)
+  local file <close> = io.open(path)
+  return file and file:read "a" or ""
+end
+
+-- Before Linux 6.11 the namespace cannot be asked for its PID 1.
+local function search(handle)
+  for _, entry in ipairs(core.readdir "/proc") do
+    local pid = math.tointeger(tonumber(entry.name))
+    local first = pid and read(("/proc/%d/status"):format(pid)):find
+      "\nNSpid:[^\n]*\t1\n"
+    local ok, other = pcall(core.open, first and pid, "pid")
+    if first and ok and other == handle then return pid end
+  end
+end
+
+local function init(handle)
+  local ok, pid = pcall(handle.init, handle)
+  if ok then return pid end
+  return pid.code == "ENOTTY" and search(handle) or nil
+end
+
+--- Ends the holder of a pid namespace, if it has one and not some other PID 1.
+-- @tparam namespace handle
+function M.finish(handle)
+  local pid <const> = init(handle)
+  if not pid or read(("/proc/%d/comm"):format(pid)) ~= M.NAME .. "\n" then
+    return
+  end
+  local pidfd <close> = core.pidfd_open(pid)
+  local same <close> = core.open(pidfd, "pid")
+  if same ~= handle then return end -- the number is another process's by now
+  core.kill(pidfd, "KILL")
+  core.poll { pidfd }
+  pcall(core.waitpid, pid, "nohang") -- ECHILD: no child of ours
+end
+
+return M

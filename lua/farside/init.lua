@@ -15,7 +15,7 @@ local library <const> = {
   open = "handle", new = "handle", persist = "handle", unpersist = "handle",
   write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",
   read_uid_map = "idmap", read_gid_map = "idmap", subids = "subid",
-  mountinfo = "mountinfo",
+  mountinfo = "mountinfo", write_time_offsets = "clock",
   run = "spawn", spawn = "spawn", plan = "plan",
   root = "root", bind_tree = "root",
 }

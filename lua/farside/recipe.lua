@@ -127,14 +127,6 @@ local function capabilities(value, where, fail)
   return list(text)(value, where, fail)
 end
 
-local function offset(value, where, fail)
-  if type(value) ~= "number" and type(value) ~= "string" then
-    fail(where, "seconds or a time such as \"5m\" expected, got %s",
-         type(value))
-  end
-  return value
-end
-
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a boolean key has none. `parse` makes the
 -- value from the option's text, `many` lets it be given again.
@@ -163,7 +155,7 @@ M.keys = {
     help = "user ids INSIDE:OUTSIDE:COUNT, as in 0:100000:65536" },
   { name = "gid_map", check = map, option = "MAP",
     help = "group ids, the same way; as uid_map when not given" },
-  { name = "time", check = record { monotonic = offset, boottime = offset },
+  { name = "time", check = record(require("farside.clock").fields),
     help = "offsets of the clocks inside: { boottime = \"30d\" }" },
   { name = "capabilities", check = capabilities, option = "LIST",
     help = "what the payload may do as root inside: words, all or none" },

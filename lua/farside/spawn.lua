@@ -317,7 +317,7 @@ function M.run(recipe)
     local container <close> = launch(plan)
     return wait_forwarding(container, signals)
   end)
-  core.sigprocmask("set", before)
+  core.sigprocmask("setmask", before)
   if not ok then error(a, 0) end
   return a, b, c
 end

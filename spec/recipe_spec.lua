@@ -1,0 +1,183 @@
+-- Recipes and plans: what is asked for, and the list of calls made of it.
+-- Nothing here needs a privilege: making a plan is a pure function.
+
+require "spec.helper"
+local ns = require "farside"
+local plans = require "farside.plan"
+local recipes = require "farside.recipe"
+
+local function complaint(recipe)
+  local ok, message = pcall(ns.plan, recipe)
+  assert.is_false(ok)
+  return (message:gsub("^[^:]+:%d+: ", ""))
+end
+
+local root <const> = { root = true, uid = 0, gid = 0, below = {}, top = {} }
+local user <const> = { root = false, uid = 1000, gid = 100, below = {},
+  top = { { name = "usr", type = "directory" },
+          { name = "bin", type = "symlink", target = "usr/bin" },
+          { name = "home", type = "directory", busy = true } } }
+
+local function plan(recipe, facts)
+  return plans.make(recipes.check("plan", recipe), facts)
+end
+
+-- The steps' calls as text, one a line.
+local function text(recipe, facts)
+  return tostring(plan(recipe, facts))
+end
+
+local function has(recipe, facts, line)
+  local whole = text(recipe, facts)
+  assert.is_truthy(whole:find(line, 1, true), line .. "\nin\n" .. whole)
+end
+
+local function lacks(recipe, facts, line)
+  assert.is_nil(text(recipe, facts):find(line, 1, true))
+end
+
+describe("a recipe", function()
+  local wrong <const> = {
+    { {}, "plan: [1]: command expected, got none" },
+    { { "" }, "plan: [1]: string expected, got an empty one" },
+    { { "sh", 7 }, "plan: [2]: string expected, got number" },
+    { { "sh", [3] = "x" }, "plan: unknown key '3'" },
+    { { "sh", hostnam = "x" }, "plan: unknown key 'hostnam'" },
+    { { "sh", hostname = "" },
+      "plan: hostname: string expected, got an empty one" },
+    { { "sh", hostname = "a\0b" },
+      "plan: hostname: string without zero bytes expected" },
+    { { "sh", cwd = "tmp" }, "plan: cwd: absolute path expected, got 'tmp'" },
+    { { "sh", root = {} }, "plan: root.layers: list of directories expected" },
+    { { "sh", root = { layers = {} } },
+      "plan: root.layers: at least one directory expected" },
+    { { "sh", root = { layers = { 1 } } },
+      "plan: root.layers[1]: string expected, got number" },
+    { { "sh", root = { layrs = {} } }, "plan: root: unknown key 'layrs'" },
+    { { "sh", share = "nett" }, "plan: share[1]: mnt, mount, uts, ipc, net, "
+      .. "network, pid, user, cgroup, time expected, got 'nett'" },
+    { { "sh", share = "mnt" }, "plan: share: a container needs its own mnt "
+      .. "namespace; use ns.clone to share it" },
+    { { "sh", share = "net", network = "none" },
+      "plan: network: \"none\" contradicts share = \"net\"" },
+    { { "sh", share = "user", uid_map = "0:0:1" },
+      "plan: uid_map: ids cannot be mapped with share = \"user\"" },
+    { { "sh", share = "uts", hostname = "x" },
+      "plan: hostname: would rename the host with share = \"uts\"" },
+    { { "sh", mounts = { { bind = "/x", at = 3 } } },
+      "plan: mounts[1].at: string expected, got number" },
+    { { "sh", mounts = { { bind = "/x" } } },
+      "plan: mounts[1].at: path inside the container expected" },
+    { { "sh", mounts = { {} } }, "plan: mounts[1]: one of bind, tmpfs expected" },
+    { { "sh", mounts = { { tmpfs = "/x", "wo" } } },
+      "plan: mounts[1][1]: ro, rw, nosuid, nodev, noexec expected, got 'wo'" },
+    { { "sh", env = { A = 1 } }, "plan: env.A: string expected, got number" },
+    { { "sh", env = { ["A=B"] = "1" } },
+      "plan: env: name of a variable expected, got 'A=B'" },
+    { { "sh", init = "yes" }, "plan: init: boolean expected, got string" },
+    { { "sh", setup = {} }, "plan: setup: function expected, got table" },
+    { { "sh", stdin = "x" }, "plan: stdin: descriptor expected, got string" },
+    { { "sh", keep = { -1 } }, "plan: keep[1]: descriptor expected, got -1" },
+    { { "sh", capabilities = "some" },
+      "plan: capabilities: \"all\", \"none\" or a list expected, got 'some'" },
+    { { "sh", time = { realtime = 1 } }, "plan: time: unknown key 'realtime'" },
+  }
+  for _, case in ipairs(wrong) do
+    it("is refused: " .. case[2], function()
+      assert.equal(case[2], complaint(case[1]))
+    end)
+  end
+
+  it("is refused at the line of the script that has it", function()
+    local _, message = pcall(function() ns.plan { "sh", nope = 1 } end)
+    assert.is_truthy(message:find("recipe_spec.lua:%d+: plan: unknown key"))
+  end)
+
+  it("is not changed by being checked", function()
+    local recipe = { "sh", share = "net" }
+    plan(recipe, root)
+    assert.same({ "sh", share = "net" }, recipe)
+  end)
+end)
+
+describe("a plan", function()
+  it("is the same each time", function()
+    local recipe = { "sh", hostname = "moon", env = { A = "1", B = "2" } }
+    assert.same(plan(recipe, root), plan(recipe, root))
+    assert.equal(text(recipe, root), text(recipe, root))
+  end)
+
+  it("has a label and a known place for every step", function()
+    for _, step in ipairs(plan({ "sh" }, root)) do
+      assert.is_string(step.label)
+      assert.is_truthy(({ parent = 1, child = 1, payload = 1 })[step.where])
+    end
+  end)
+
+  it("ends with the program", function()
+    local steps = plan({ "/bin/echo", "hi" }, root)
+    assert.equal("exec", steps[#steps].call)
+    assert.equal("hi", steps[#steps].args[1][2])
+  end)
+
+  it("makes root's container root an unprivileged range", function()
+    has({ "sh" }, root, "ns.write_uid_map(child, { { 0, 100000, 65536 } })")
+    has({ "sh" }, root, "ns.write_gid_map(child, { { 0, 100000, 65536 } })")
+  end)
+
+  it("makes an ordinary user's container root that user", function()
+    has({ "sh" }, user, "ns.write_uid_map(child, { { 0, 1000, 1 } })")
+    has({ "sh" }, user, "ns.write_gid_map(child, { { 0, 100, 1 } })")
+    has({ "sh" }, user, 'ns.set_setgroups(child, "deny")')
+  end)
+
+  it("lays an overlay over what an ordinary user may", function()
+    has({ "sh" }, user, '"lowerdir=/usr,upperdir=upper/usr,workdir=work/usr')
+    has({ "sh" }, user, 'root:symlink("usr/bin", "/bin")')
+    has({ "sh" }, user, 'root:bind("/home", "/home", "ro")')
+  end)
+
+  it("shows root's files through an idmapped mount", function()
+    has({ "sh" }, root, 'set = "idmap", userns = userns')
+    lacks({ "sh", share = "user" }, root, "idmap")
+    lacks({ "sh" }, user, "idmap")
+  end)
+
+  it("puts later layers above earlier ones", function()
+    has({ "sh", root = { layers = { "a", "b" } } }, root,
+        "lowerdir=layer2:layer1,")
+  end)
+
+  it("unshares all but what is shared", function()
+    has({ "sh" }, root, 'ns.clone({ "user", "mnt", "pid", "net", "uts", '
+        .. '"ipc", "cgroup" })')
+    has({ "sh", share = { "net", "ipc" } }, root,
+        'ns.clone({ "user", "mnt", "pid", "uts", "cgroup" })')
+    lacks({ "sh", share = "time" }, root, 'ns.unshare("time")')
+  end)
+
+  local switches <const> = {
+    init = 'payload = ns.clone({})', session = "ns.setsid()",
+    no_new_privs = 'ns.prctl("no_new_privs", true)',
+    proc = 'root:mount("proc"', sys = 'root:mount("sysfs"',
+    dev = 'root:devices(', tmp = '"/tmp", "nosuid,nodev,mode=1777"',
+    mask = "root:mask(",
+  }
+  for key, line in pairs(switches) do
+    it("has " .. line .. " unless " .. key .. " = false", function()
+      has({ "sh" }, root, line)
+      lacks({ "sh", [key] = false }, root, line)
+    end)
+  end
+
+  it("keeps a short list of capabilities unless asked otherwise", function()
+    has({ "sh" }, root, "ns.capability.keep({ \"audit_write\"")
+    has({ "sh", capabilities = { "net_admin" } }, root,
+        'ns.capability.keep({ "net_admin" })')
+    lacks({ "sh", capabilities = "all" }, root, "capability.keep")
+  end)
+
+  it("shows each step as the Lua call it is", function()
+    has({ "sh", hostname = "moon" }, root, 'child    ns.sethostname("moon")')
+  end)
+end)

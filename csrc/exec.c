@@ -129,6 +129,7 @@ See execve(2).
 static int bind_execve(lua_State *L) {
   struct image image = {.fd = -1, .env = environ};
   uint64_t flags = far_words_rest(L, 4, exec_words, "flag");
+  lua_settop(L, 3);
   if (lua_istable(L, 1))
     image.paths = strings(L, 1, "path");
   else if (lua_type(L, 1) == LUA_TSTRING)

@@ -8,6 +8,7 @@
 
 local child <const> = require "farside.child"
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
 
 local M = {}
@@ -57,14 +58,16 @@ local belongs <const> = {
   monotonic = "time", boottime = "time",
 }
 
-local function check(given)
+local function check(given, fn)
+  if type(fn) ~= "function" then
+    errors.usage("clone: function expected, got %s", type(fn))
+  end
   local want = fields.check("clone", options, given)
   local set = {}
   for _, name in ipairs(want) do set[name] = true end
   for field, name in pairs(belongs) do
     if want[field] ~= nil and not set[name] then
-      require("farside.error").usage("clone: %s needs the namespace \"%s\"",
-                                     field, name)
+      errors.usage("clone: %s needs the namespace \"%s\"", field, name)
     end
   end
   return want, set
@@ -212,7 +215,7 @@ local function nothing() end
 -- @raise EPERM without the right to make the namespaces or to write the maps;
 -- then there is no child. See clone(2), user_namespaces(7), time_namespaces(7).
 function M.clone(options_, fn)
-  local want, set = check(options_)
+  local want, set = check(options_, fn)
   want.offsets = offsets(want)
   want.maps = want.uid_map or want.gid_map or want.setgroups ~= nil
   local list = core_options(want)

@@ -82,7 +82,7 @@ end
 ---- the child ----
 
 local function refuse(name)
-  return ("\n\tnothing is loaded inside the namespaces of others: "
+  return ("nothing is loaded inside the namespaces of others: "
           .. "require '%s' before"):format(name)
 end
 
@@ -100,10 +100,10 @@ local function load_all()
 end
 
 local function run(sheet, fn, ...)
-  local args = table.pack(...)
-  child.attempt(sheet, function()
-    child.write(sheet, "values", fn(table.unpack(args, 1, args.n)))
-  end)
+  local results = table.pack(child.attempt(sheet, fn, ...))
+  local ok, err = pcall(child.write, sheet, "values",
+                        table.unpack(results, 1, results.n))
+  if not ok then child.write(sheet, "error", "inside: " .. tostring(err)) end
 end
 
 -- The process between, which only has the next one's end to tell.

@@ -26,8 +26,8 @@ static const char *push_words(lua_State *L, uint64_t namespaces) {
   return lua_tostring(L, -1);
 }
 
-int far_namespaces_raise(lua_State *L, int err, const char *call,
-                         const char *object, uint64_t namespaces) {
+static void push_error(lua_State *L, int err, const char *call,
+                       const char *object, uint64_t namespaces) {
   luaL_checkstack(L, 8, NULL);
   const char *detail = push_words(L, namespaces);
   if (object != NULL)
@@ -36,6 +36,11 @@ int far_namespaces_raise(lua_State *L, int err, const char *call,
   far_error_push(L, err, call, NULL, *detail == '\0' ? NULL : detail);
   far_words_push(L, namespaces, far_nswords);
   lua_setfield(L, -2, "namespaces");
+}
+
+int far_namespaces_raise(lua_State *L, int err, const char *call,
+                         const char *object, uint64_t namespaces) {
+  push_error(L, err, call, object, namespaces);
   return far_error_throw(L);
 }
 
@@ -98,9 +103,13 @@ static int bind_setns(lua_State *L) {
   bool process = lua_isinteger(L, 1) || luaL_testudata(L, 1, FAR_PROCESS);
   luaL_argcheck(L, !process || namespaces != 0, 2,
                 "namespaces of the process expected, such as \"net\"");
-  if (setns(target(L, &object), (int)namespaces) == -1)
-    return far_namespaces_raise(L, errno, "setns", object, namespaces);
-  return 0;
+  int fd = target(L, &object);
+  if (setns(fd, (int)namespaces) == 0)
+    return 0;
+  push_error(L, errno, "setns", object, namespaces);
+  lua_pushinteger(L, fd); /* for the hint: what it was */
+  lua_setfield(L, -2, "fd");
+  return far_error_throw(L);
 }
 
 /***

@@ -1,8 +1,8 @@
 --- Error objects: what a failed call raises.
 -- The core makes them: `call`, `errno`, `code`, `reason`, `path`, `detail`,
--- `where`, and with some calls `verb`, the word that says more than the call's
--- name, and `log`, what the kernel said besides; this file gives them their text, and asks farside.hint for a
--- likely cause.
+-- `where`, and what the call knows more (`namespaces`, `fstype`, `log`…). This
+-- file gives them their text, and asks farside.hint for a likely cause. It
+-- must do so in the process that failed: elsewhere the system looks different.
 
 local core <const> = require "farside.core"
 
@@ -13,26 +13,51 @@ local Error <const> = core.error
 -- Functions of the library are skipped when an error says where it happened.
 core.sources((debug.getinfo(1, "S").source:gsub("error%.lua$", "")))
 
+-- mount /dev/sda on /mnt: Operation not permitted (EPERM): the kernel's words
+-- hint: what to do
 function Error:__tostring()
   local text = {}
-  if self.where then text[#text + 1] = self.where .. ": " end
-  if self.step then text[#text + 1] = self.step .. ": " end
-  text[#text + 1] = self.verb or self.call
-  local object = self.detail or self.path
-  if object then text[#text + 1] = " " .. object end
-  text[#text + 1] = (": %s (%s)"):format(self.reason, self.code)
-  if self.log then text[#text + 1] = ": " .. self.log end
-  if self.hint then text[#text + 1] = "\nhint: " .. self.hint end
+  local function add(format, value)
+    if value then text[#text + 1] = format:format(value) end
+  end
+  add("%s: ", self.where)
+  add("%s: ", self.step)
+  add("%s", self.verb or self.call)
+  add(" %s", self.detail or self.path)
+  add(": %s", self.reason)
+  add(" (%s)", self.code)
+  add(": %s", self.log)
+  add("\nhint: %s", self.hint)
   return table.concat(text)
 end
 
--- The core calls this on each error object before it is raised. A hint must
--- never hide the failure it explains, so its own errors are dropped.
-function Error.__raise(err)
+-- Checks of a hint call the core as well, and their failures need no hint.
+local explaining = false
+
+--- Looks for the likely cause, here and now, and keeps it as the error's
+-- `hint`. The core does so before it raises; who adds what a hint needs to
+-- know to an error that was caught does it again.
+-- @tparam Error err
+-- @treturn Error the same
+function M.explain(err)
+  if explaining then return err end
+  explaining = true
+  -- a hint must never hide the failure that it explains
   local ok, hint = pcall(function()
     return require("farside.hint").find(err)
   end)
+  explaining = false
+  err.fd = nil -- open only while the call is being made
   if ok then err.hint = hint end
+  return err
+end
+
+Error.__raise = M.explain
+
+--- Loads what hints need, for a child that will not find it any more: one in
+-- another root, or without a way to load.
+function M.prepare()
+  require "farside.hint"
 end
 
 --- Whether a value is an error object.

@@ -1,0 +1,65 @@
+--- Why what is neither a namespace nor a mount failed: devices, programs,
+-- links, sockets.
+
+local M = {}
+
+local function row(calls, codes, check)
+  M[#M + 1] = { calls = calls, codes = codes, check = check }
+end
+
+row("mknodat", "EPERM", function(_, sys)
+  if sys:in_userns() then
+    return "device nodes cannot be made in a user namespace: bind the "
+        .. "host's node"
+  end
+end)
+
+row("link.set", "EPERM", function(_, sys)
+  if sys.foreign "net" then
+    return "the net namespace belongs to an outer user namespace: add \"net\""
+  elseif not sys.capable "net_admin" then
+    return "links need CAP_NET_ADMIN: unshare \"user\" and \"net\" first"
+  end
+end)
+
+-- The interpreter that a script asks for.
+local function interpreter(text)
+  return text and text:match "^#![ \t]*([^ \t\n]+)"
+end
+
+row("execve", "ENOENT", function(err, sys)
+  local text = err.path and sys.read(err.path)
+  local program = interpreter(text)
+  if program and not sys.owner(program) then
+    return ("the script is there, its interpreter %s is not"):format(program)
+  elseif text and text:sub(1, 4) == "\127ELF" then
+    return "the program is there; the loader or interpreter that it names is "
+        .. "not: it needs its libraries in this root"
+  end
+end)
+
+row("execve", "EACCES", function(err, sys)
+  local mount = err.path and err.path:sub(1, 1) == "/" and
+                sys:mount_of(err.path)
+  if mount and mount.options.noexec then
+    return ("the mount %s is noexec"):format(mount.mountpoint)
+  end
+end)
+
+-- A program's own sockets report through `raise`, with the port in `port`.
+row("bind", "EACCES", function(err, sys)
+  local first = sys:number "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+  if err.port and first and err.port < first and sys.foreign "net" then
+    return ("ports below %d need CAP_NET_BIND_SERVICE, and the net namespace "
+        .. "belongs to an outer user namespace: add \"net\""):format(first)
+  end
+end)
+
+row("connect sendto", "ENETUNREACH", function(_, sys)
+  if sys.up "lo" == false then
+    return "lo is down, as in every new net namespace: link.set(\"lo\", "
+        .. "{ up = true })"
+  end
+end)
+
+return M

@@ -201,6 +201,15 @@ describe("the prompt", function()
     assert.equal(0, got.code)
   end)
 
+  it("edits lines at a terminal, and tells who it is", function()
+    t.needs "script"
+    local got = outcome(farside,
+      [[printf '40+3\1772\n\4' | TERM=dumb script -qec lua /dev/null]])
+    assert.truthy(got.out:find("\nFarside %S+\r\n"))
+    assert.truthy(got.out:find("42\r\n", 1, true))
+    assert.equal(0, got.code)
+  end)
+
   it("takes lines of any length", function()
     local count <const> = "x = 1 " .. ("+ 1 "):rep(5000)
     assert(#count > 8192)

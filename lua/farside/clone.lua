@@ -109,7 +109,7 @@ local function set_clocks(offsets)
   local ok, err = pcall(core.write, file, offsets)
   if not ok then
     err.path = path
-    error(err, 0)
+    error(errors.explain(err), 0)
   end
   core.setns("/proc/self/ns/time_for_children", "time")
 end

@@ -1,7 +1,7 @@
 # Farside. `make help` lists what can be made.
 
-LUAPC    ?= lua5.4
 LUA      ?= lua5.4
+LUAPC    ?= $(notdir $(LUA))
 PKG      ?= pkg-config
 PREFIX   ?= /usr/local
 B        ?= build
@@ -65,7 +65,7 @@ DOCDIR   ?= $(PREFIX)/share/doc/farside
 # inside; a plain lua would have to be told to load them.
 SPEC_LUA  = $(if $(SANITIZE),$(DRIVER),$(LUA))
 BUSTED   ?= $(SPEC_LUA) spec/run.lua --ignore-lua $(BUSTEDFLAGS)
-export ASAN_OPTIONS  ?= detect_leaks=0:abort_on_error=1
+export ASAN_OPTIONS  ?= detect_leaks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .DELETE_ON_ERROR:
@@ -89,6 +89,7 @@ CPPCHECK_QUIET := missingIncludeSystem unusedStructMember clarifyCalculation
 
 lint: need-lint ## luacheck, cppcheck, warnings as errors, sizes
 	luacheck -q .
+	$(LUA) scripts/dev/rockspec.lua --check rockspec/farside-scm-1.rockspec
 	cppcheck -q --std=c11 --enable=warning,style,performance,portability \
 	  --error-exitcode=1 --inline-suppr $(CPPCHECK_QUIET:%=--suppress=%) \
 	  -Icsrc csrc

@@ -1,0 +1,116 @@
+rockspec_format = "3.0"
+package = "farside"
+version = "scm-1"
+
+source = { url = "git+file://." }
+
+description = {
+  summary = "Linux namespaces as Lua functions, containers as Lua scripts",
+  detailed = [[
+    A binding of the system calls that make containers, a library on top of
+    it, and `farside`, a Lua interpreter with both inside. What it needs on
+    Debian: apt-get install gcc make pkg-config liblua5.4-dev libcap-dev
+    libnl-3-dev libnl-route-3-dev
+  ]],
+  license = "MIT",
+}
+
+supported_platforms = { "linux" }
+dependencies = { "lua >= 5.4, < 5.6" }
+
+-- The names are what LuaRocks says when it does not find them: those of
+-- Debian's packages.
+external_dependencies = {
+  LIBCAP_DEV = { header = "sys/capability.h", library = "cap" },
+  LIBNL_3_DEV = { header = "libnl3/netlink/netlink.h", library = "nl-3" },
+  LIBNL_ROUTE_3_DEV = {
+    header = "libnl3/netlink/route/link.h", library = "nl-route-3",
+  },
+}
+
+-- LuaRocks installs: with --pack-binary-rock some of its versions tell make
+-- to install into the system. The list of Lua files is kept by
+-- scripts/dev/rockspec.lua.
+build = {
+  type = "make",
+  build_variables = { CFLAGS = "$(CFLAGS)", LUA = "$(LUA)" },
+  install_pass = false,
+  install = {
+    bin = { farside = "build/farside" },
+    lib = { ["farside.core"] = "build/lib/farside/core.so" },
+    lua = {
+      ["farside.child"] =
+        "lua/farside/child.lua",
+      ["farside.cli.init"] =
+        "lua/farside/cli/init.lua",
+      ["farside.cli.plan"] =
+        "lua/farside/cli/plan.lua",
+      ["farside.cli.run"] =
+        "lua/farside/cli/run.lua",
+      ["farside.clock"] =
+        "lua/farside/clock.lua",
+      ["farside.clone"] =
+        "lua/farside/clone.lua",
+      ["farside.container_options"] =
+        "lua/farside/container_options.lua",
+      ["farside.error"] =
+        "lua/farside/error.lua",
+      ["farside.exec"] =
+        "lua/farside/exec.lua",
+      ["farside.fields"] =
+        "lua/farside/fields.lua",
+      ["farside.handle"] =
+        "lua/farside/handle.lua",
+      ["farside.hint"] =
+        "lua/farside/hint.lua",
+      ["farside.hint.ids"] =
+        "lua/farside/hint/ids.lua",
+      ["farside.hint.mounts"] =
+        "lua/farside/hint/mounts.lua",
+      ["farside.hint.namespaces"] =
+        "lua/farside/hint/namespaces.lua",
+      ["farside.hint.others"] =
+        "lua/farside/hint/others.lua",
+      ["farside.hint.system"] =
+        "lua/farside/hint/system.lua",
+      ["farside.holder"] =
+        "lua/farside/holder.lua",
+      ["farside.host"] =
+        "lua/farside/host.lua",
+      ["farside.idmap"] =
+        "lua/farside/idmap.lua",
+      ["farside.init"] =
+        "lua/farside/init.lua",
+      ["farside.inside"] =
+        "lua/farside/inside.lua",
+      ["farside.mountinfo"] =
+        "lua/farside/mountinfo.lua",
+      ["farside.options"] =
+        "lua/farside/options.lua",
+      ["farside.plan"] =
+        "lua/farside/plan.lua",
+      ["farside.plan.files"] =
+        "lua/farside/plan/files.lua",
+      ["farside.plan.furniture"] =
+        "lua/farside/plan/furniture.lua",
+      ["farside.plan.identity"] =
+        "lua/farside/plan/identity.lua",
+      ["farside.plan.payload"] =
+        "lua/farside/plan/payload.lua",
+      ["farside.plan.steps"] =
+        "lua/farside/plan/steps.lua",
+      ["farside.reaper"] =
+        "lua/farside/reaper.lua",
+      ["farside.recipe"] =
+        "lua/farside/recipe.lua",
+      ["farside.root"] =
+        "lua/farside/root.lua",
+      ["farside.serial"] =
+        "lua/farside/serial.lua",
+      ["farside.spawn"] =
+        "lua/farside/spawn.lua",
+      ["farside.subid"] =
+        "lua/farside/subid.lua",
+    },
+  },
+}

@@ -296,7 +296,7 @@ describe("a container that fails", function()
     ["with all of it"] = { "/bin/true", hostname = "moon", readonly = true,
       cwd = "/usr", time = { boottime = 1 }, env = { A = "1" },
       rlimits = { nofile = 64 }, setup = function() end,
-      mounts = { { bind = "/usr", at = "/mnt/usr", "ro" },
+      mounts = { { bind = "/usr", at = "/data/usr", "ro" },
                  { tmpfs = "/scratch", size = "1M" } } },
   }
   for name, recipe in pairs(examples) do

@@ -1,12 +1,12 @@
---- Recipes from the command line: every key of a recipe is an option of the
--- same name; `--bind` and `--tmpfs` add to `mounts`.
+--- Recipes from the command line: every key of a recipe that is not a function
+-- or an object is an option of the same name; some have shorter ways.
 
 local keys <const> = require("farside.recipe").keys
 local options <const> = require "farside.options"
 
 local M = {}
 
--- SRC:DST[:ro,nosuid]; a colon in a path is given as "\:".
+-- Splits at colons; one that belongs to a path is given as "\:".
 local function split(text)
   local parts, part = {}, ""
   for escape, char in text:gmatch "(\\?)(.)" do
@@ -20,84 +20,115 @@ local function split(text)
   return parts
 end
 
+-- "ro,size=16M" → adds "ro" and size = "16M" to a table.
 local function words(text, into)
   for word in (text or ""):gmatch "[^,]+" do
-    local key, value = word:match "^(%w+)=(.*)$"
+    local key, value = word:match "^([%w_]+)=(.*)$"
     if key then into[key] = value else into[#into + 1] = word end
   end
   return into
 end
 
-local function bind(text)
+local function list(recipe, key)
+  recipe[key] = recipe[key] or {}
+  return recipe[key]
+end
+
+-- A recipe's root may be a directory; layers make it a table.
+local function layered(recipe)
+  if type(recipe.root) ~= "table" then recipe.root = {} end
+  return recipe.root
+end
+
+-- What an option does to the recipe, where it is more than to set the key.
+local set <const> = {}
+
+function set.bind(recipe, text, word)
   local parts = split(text)
   if #parts < 2 or #parts > 3 then
-    options.usage("run", "--bind: SRC:DST[:ro] expected, got '%s'", text)
+    options.usage(word, "--bind: SRC:DST[:ro] expected, got '%s'", text)
   end
-  return words(parts[3], { bind = parts[1], at = parts[2] })
+  local mounts = list(recipe, "mounts")
+  mounts[#mounts + 1] = words(parts[3], { bind = parts[1], at = parts[2] })
 end
 
-local function tmpfs(text)
+function set.tmpfs(recipe, text)
   local parts = split(text)
-  return words(parts[2], { tmpfs = parts[1] })
+  local mounts = list(recipe, "mounts")
+  mounts[#mounts + 1] = words(parts[2], { tmpfs = parts[1] })
 end
 
--- What an option's text is to its key, where it is not a plain string.
-local parse <const> = {
-  capabilities = function(text)
-    if text == "all" or text == "none" then return text end
-    return words(text, {})
-  end,
-  env = function(text)
-    local name, value = text:match "^([^=]+)=(.*)$"
-    return { [name or text] = value or true }
-  end,
-  share = function(text) return words(text, {}) end,
-  keep = function(text) return { math.tointeger(text) or text } end,
-  rlimits = function(text) return words(text, {}) end,
-  time = function(text) return words(text, {}) end,
-}
+function set.layer(recipe, text)
+  local layers = list(layered(recipe), "layers")
+  layers[#layers + 1] = text
+end
+
+function set.upper(recipe, text)
+  layered(recipe).upper = text
+end
+
+function set.capabilities(recipe, text)
+  local all = text == "all" or text == "none"
+  recipe.capabilities = all and text or words(text, {})
+end
+
+function set.env(recipe, text)
+  local name, value = text:match "^([^=]+)=(.*)$"
+  list(recipe, "env")[name or text] = value or true
+end
+
+function set.share(recipe, text)
+  words(text, list(recipe, "share"))
+end
+
+function set.keep(recipe, text)
+  local keep = list(recipe, "keep")
+  keep[#keep + 1] = math.tointeger(text) or text
+end
+
+local function assignment(key)
+  set[key] = function(recipe, text, word)
+    local name, value = text:match "^([%w_]+)=(.+)$"
+    if not name then
+      options.usage(word, "--%s: NAME=VALUE expected, got '%s'", key, text)
+    end
+    list(recipe, key)[name] = value
+  end
+end
+
+assignment "rlimits"
+assignment "time"
 
 --- The options, for the parser and the help text.
 M.specs = {}
+
 for _, key in ipairs(keys) do
-  local boolean = key.check == require("farside.fields").boolean
-  if key.option or boolean then M.specs[#M.specs + 1] = key end
+  if key.help then M.specs[#M.specs + 1] = key end
 end
+
 for _, spec in ipairs {
-  { name = "bind", option = "SRC:DST[:ro]", add = bind,
-    help = "show a file or directory of the caller's inside" },
-  { name = "tmpfs", option = "DST[:size=16M]", add = tmpfs,
+  { name = "layer", option = "DIR",
+    help = "a directory as a layer of its files; later ones win" },
+  { name = "upper", option = "DIR",
+    help = "keep what is written above the layers in DIR/upper" },
+  { name = "bind", option = "SRC:DST[:ro]",
+    help = "show a file or directory of the caller's at DST" },
+  { name = "tmpfs", option = "DST[:size=16M]",
     help = "an empty file system in memory" },
 } do M.specs[#M.specs + 1] = spec end
 
-local function merge(into, more)
-  for key, value in pairs(more) do
-    if math.type(key) == "integer" then
-      into[#into + 1] = value
-    else
-      into[key] = value
-    end
-  end
-  return into
-end
-
 --- Fills a recipe from parsed options.
+-- @tparam string word the sub-command, for messages
 -- @tparam table values from farside.options
 -- @tparam table recipe
 -- @treturn table the same recipe
-function M.fill(values, recipe)
+function M.fill(word, values, recipe)
   for _, given in ipairs(values) do
-    local spec, value = given.spec, given.value
-    local name = spec.name
-    if spec.add then
-      recipe.mounts = merge(recipe.mounts or {}, { spec.add(value) })
-    elseif parse[name] and (spec.many or name == "rlimits"
-                            or name == "time") then
-      recipe[name] = merge(recipe[name] or {}, parse[name](value))
-    elseif parse[name] then
-      recipe[name] = parse[name](value)
+    local name = given.spec.name
+    if set[name] then
+      set[name](recipe, given.value, word)
     else
-      recipe[name] = value
+      recipe[name] = given.value
     end
   end
   return recipe

@@ -21,12 +21,12 @@ function Error:__tostring()
     if value then text[#text + 1] = format:format(value) end
   end
   add("%s: ", self.where)
-  add("%s: ", self.step)
   add("%s", self.verb or self.call)
   add(" %s", self.detail or self.path)
   add(": %s", self.reason)
   add(" (%s)", self.code)
   add(": %s", self.log)
+  add("\nstep: %s", self.step)
   add("\nhint: %s", self.hint)
   return table.concat(text)
 end

@@ -31,6 +31,8 @@ local function top(mounts)
     if not own[entry.name] and entry.name ~= "." and entry.name ~= ".." then
       list[#list + 1] = {
         name = entry.name, type = entry.type, busy = busy[entry.name],
+        mode = entry.type == "directory"
+          and core.fstatat(nil, "/" .. entry.name).mode or nil,
         target = entry.type == "symlink"
           and core.readlinkat(nil, "/" .. entry.name) or nil,
       }

@@ -1,5 +1,6 @@
---- Command-line options from a table: { name, option = "ARG" or nil, help,
--- many, parse }. One parser and one help text for every sub-command.
+--- Command-line options from a table: { name, option = "ARG" or nil, off =
+-- the switch's own name or nil, help }. One parser and one help text serve
+-- every sub-command.
 
 local M = {}
 
@@ -15,12 +16,7 @@ local function spelled(name) return "--" .. name:gsub("_", "-") end
 local function index(specs)
   local by_option = {}
   for _, spec in ipairs(specs) do
-    by_option[spelled(spec.name)] = { spec = spec, on = true }
-    if not spec.option then
-      by_option[spelled("no_" .. spec.name)] = { spec = spec, on = false }
-    end
-    if spec.short then by_option["-" .. spec.short] = { spec = spec, on = true }
-    end
+    by_option[spelled(spec.off or spec.name)] = spec
   end
   return by_option
 end
@@ -28,12 +24,11 @@ end
 local function take(word, specs, values, args, i)
   local name, inline = args[i]:match "^(%-%-[^=]+)=(.*)$"
   name = name or args[i]
-  local found = specs[name]
-  if not found then usage(word, "unknown option '%s'", name) end
-  local spec = found.spec
+  local spec = specs[name]
+  if not spec then usage(word, "unknown option '%s'", name) end
   if not spec.option then
     if inline then usage(word, "option '%s' takes no value", name) end
-    values[#values + 1] = { spec = spec, value = found.on }
+    values[#values + 1] = { spec = spec, value = not spec.off }
     return i + 1
   end
   local text = inline or args[i + 1]
@@ -76,11 +71,11 @@ end
 function M.help(specs)
   local lines = {}
   for _, spec in ipairs(specs) do
-    local name = spec.default == true and "no_" .. spec.name or spec.name
-    local left = spelled(name) .. (spec.option and " " .. spec.option or "")
-    if spec.short then left = "-" .. spec.short .. ", " .. left end
-    local text = spec.default == true and "not: " .. spec.help or spec.help
-    lines[#lines + 1] = ("  %-22s %s"):format(left, wrap(text, 54, 25))
+    local left = spelled(spec.off or spec.name)
+    if spec.option then left = left .. " " .. spec.option end
+    local column = #left > 23 and left .. "\n" .. (" "):rep(26)
+      or ("%-24s"):format(left)
+    lines[#lines + 1] = "  " .. column .. wrap(spec.help, 53, 26)
   end
   return table.concat(lines, "\n")
 end

@@ -128,65 +128,66 @@ local function capabilities(value, where, fail)
 end
 
 -- The keys, in the order of the help text. `option` is what stands after the
--- option's name on the command line; a boolean key has none. `parse` makes the
--- value from the option's text, `many` lets it be given again.
+-- option's name on the command line; a key that is on unless it is switched
+-- off has `off`, the option that does so; `many` lets an option be given again.
 M.keys = {
   { name = "root", check = root, option = "DIR",
-    help = "files of the container: a directory, or { layers = { DIR, … } "
-        .. "[, upper = DIR] }, later layers win; the host's when not given" },
+    help = "a directory for the container's files; the host's own files, "
+        .. "behind a throw-away layer, when it is not given" },
   { name = "readonly", check = fields.boolean,
     help = "nothing can be written but on mounts of the container's own" },
   { name = "hostname", check = text, option = "NAME",
-    help = "host name inside" },
+    help = "its host name" },
   { name = "domainname", check = text, option = "NAME",
-    help = "NIS domain name inside" },
+    help = "its NIS domain name" },
   { name = "cwd", check = path, option = "DIR",
-    help = "working directory inside; / when not given" },
-  { name = "env", check = environment, option = "K=V", many = true,
-    help = "environment: { NAME = \"value\" }, true passes the caller's on" },
-  { name = "mounts", check = list(mount),
-    help = "{ bind = SRC, at = DST, \"ro\" } and "
-        .. "{ tmpfs = DST, size = \"16M\", mode = \"0755\" }, in order" },
+    help = "the directory it starts in; / when not given" },
+  { name = "env", check = environment, option = "NAME[=VALUE]", many = true,
+    help = "a variable; without a value, the caller's is passed on" },
+  { name = "mounts", check = list(mount) },
   { name = "share", check = share, option = "KIND", many = true,
-    help = "kinds of namespace that are the caller's own: net, ipc, …" },
+    help = "do not unshare this kind of namespace: uts, ipc, net, pid, user, "
+        .. "cgroup, time" },
   { name = "network", check = fields.word("none", "host"), option = "WORD",
-    help = "none: a network of its own with only lo; host: the caller's" },
-  { name = "uid_map", check = map, option = "MAP",
-    help = "user ids INSIDE:OUTSIDE:COUNT, as in 0:100000:65536" },
-  { name = "gid_map", check = map, option = "MAP",
-    help = "group ids, the same way; as uid_map when not given" },
+    help = "none: a network of its own with nothing but lo; host: the "
+        .. "caller's" },
+  { name = "uid_map", check = map, option = "IN:OUT:COUNT",
+    help = "its user ids, as in 0:100000:65536" },
+  { name = "gid_map", check = map, option = "IN:OUT:COUNT",
+    help = "its group ids; as the user ids when not given" },
   { name = "time", check = record(require("farside.clock").fields),
-    help = "offsets of the clocks inside: { boottime = \"30d\" }" },
-  { name = "capabilities", check = capabilities, option = "LIST",
-    help = "what the payload may do as root inside: words, all or none" },
-  { name = "rlimits", check = limits,
-    help = "resource limits: { nofile = 1024, core = 0 }" },
-  { name = "setup", check = fields.callable,
-    help = "function (c) run in the new namespaces before the new root "
-        .. "takes over" },
+    option = "CLOCK=OFFSET", many = true,
+    help = "an offset of its clocks monotonic and boottime: boottime=30d" },
+  { name = "capabilities", check = capabilities, option = "WORDS",
+    help = "what its root may do: words of capabilities(7), all or none" },
+  { name = "rlimits", check = limits, option = "NAME=LIMIT", many = true,
+    help = "a resource limit of each process: nofile=1024" },
+  { name = "setup", check = fields.callable },
   { name = "keep", check = list(fields.descriptor), option = "FD", many = true,
-    help = "descriptors that the payload inherits beside 0, 1 and 2" },
-  { name = "stdin", check = fields.descriptor, help = "its standard input" },
-  { name = "stdout", check = fields.descriptor, help = "its standard output" },
-  { name = "stderr", check = fields.descriptor, help = "its standard error" },
-  { name = "init", check = fields.boolean, default = true,
-    help = "a small PID 1 that reaps orphans and forwards signals; without "
-        .. "it the payload is PID 1 itself" },
+    help = "a descriptor that it inherits beside 0, 1 and 2" },
+  { name = "stdin", check = fields.descriptor },
+  { name = "stdout", check = fields.descriptor },
+  { name = "stderr", check = fields.descriptor },
+  { name = "init", check = fields.boolean, default = true, off = "no_init",
+    help = "the command is PID 1 itself, without the small init that reaps "
+        .. "orphans and passes signals on" },
   { name = "session", check = fields.boolean, default = true,
-    help = "a session of its own, without a controlling terminal" },
+    off = "no_session",
+    help = "it stays in the caller's session, with its terminal" },
   { name = "no_new_privs", check = fields.boolean, default = true,
-    help = "set-user-id programs give nothing" },
-  { name = "mask", check = fields.boolean, default = true,
-    help = "hide or write-protect the parts of /proc and /sys that tell or "
-        .. "change things of the host" },
-  { name = "proc", check = fields.boolean, default = true,
-    help = "a /proc of its own" },
-  { name = "sys", check = fields.boolean, default = true,
-    help = "a read-only /sys of its own" },
-  { name = "dev", check = fields.boolean, default = true,
-    help = "a small /dev of its own" },
-  { name = "tmp", check = fields.boolean, default = true,
-    help = "an empty /tmp of its own" },
+    off = "new_privs",
+    help = "set-user-id programs work, within its user namespace" },
+  { name = "mask", check = fields.boolean, default = true, off = "no_mask",
+    help = "show the parts of /proc and /sys that tell or change things of "
+        .. "the host" },
+  { name = "proc", check = fields.boolean, default = true, off = "no_proc",
+    help = "no /proc" },
+  { name = "sys", check = fields.boolean, default = true, off = "no_sys",
+    help = "no /sys" },
+  { name = "dev", check = fields.boolean, default = true, off = "no_dev",
+    help = "no /dev but the root's" },
+  { name = "tmp", check = fields.boolean, default = true, off = "no_tmp",
+    help = "no /tmp but the root's" },
 }
 
 local by_name <const> = {}

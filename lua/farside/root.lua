@@ -90,14 +90,29 @@ function Root:mkdir(path, mode)
   return try(path, core.openat2, parent, name, "path,directory,nofollow")
 end
 
---- Writes a file, making it and its directories when they are missing.
--- @tparam string path
+-- Makes something new at a path; a file or link that is there gives way, and
+-- is never followed.
+local function make_anew(self, path, call)
+  local above, name = split(path)
+  local parent <close> = self:mkdir(above)
+  local ok, made = pcall(call, parent, name)
+  if not ok and made.errno == errno.EEXIST then
+    try(path, core.unlinkat, parent, name)
+    ok, made = pcall(call, parent, name)
+  end
+  return about(path, ok, made)
+end
+
+--- Writes a new file, and its directories when they are missing.
+-- @tparam string path a file or link that is there is replaced
 -- @tparam string text
--- @tparam[opt="0644"] string mode of a new file
--- @raise as openat2 and write
+-- @tparam[opt="0644"] string mode
+-- @raise EISDIR when a directory is there; EROFS, ENOSPC… See openat2(2).
 function Root:write(path, text, mode)
-  self:mkdir((split(path))):close()
-  local file <close> = self:open(path, "wronly,create,trunc", mode or "0644")
+  local file <close> = make_anew(self, path, function(parent, name)
+    return core.openat2(parent, name, "wronly,create,excl,nofollow",
+                        { mode = mode or "0644" })
+  end)
   try(path, core.write, file, text)
 end
 
@@ -114,19 +129,14 @@ function Root:read(path)
   return table.concat(parts)
 end
 
---- Makes a symbolic link; a file or link that is there gives way.
+--- Makes a symbolic link; a file or link that is there is replaced.
 -- @tparam string target what the link says
 -- @tparam string path
 -- @raise EISDIR when a directory is there. See symlinkat(2).
 function Root:symlink(target, path)
-  local above, name = split(path)
-  local parent <close> = self:mkdir(above)
-  local ok, err = pcall(core.symlinkat, target, parent, name)
-  if not ok and err.errno == errno.EEXIST then
-    try(path, core.unlinkat, parent, name)
-    ok, err = pcall(core.symlinkat, target, parent, name)
-  end
-  return about(path, ok, err)
+  make_anew(self, path, function(parent, name)
+    core.symlinkat(target, parent, name)
+  end)
 end
 
 --- Removes a file or link. See unlinkat(2).

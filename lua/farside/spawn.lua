@@ -269,7 +269,7 @@ local function launch(plan)
     mine = mine, channel = channel,
     status_reader = reader, status_writer = writer,
   }
-  if not package.preload["farside.hint"] then require "farside.hint" end
+  errors.prepare()
   local ok, failure = pcall(start, self)
   release(self, ok)
   if not ok then error(failure, 0) end

@@ -49,7 +49,7 @@ function M.recipe(word, args)
   end
   table.move(rest, 1, #rest, 1, recipe)
   if #recipe == 0 then options.usage(word, "a command is expected") end
-  return container.fill(values, recipe)
+  return container.fill(word, values, recipe)
 end
 
 -- 126 and 127 are for the program; all else that fails is set-up.

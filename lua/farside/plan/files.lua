@@ -22,6 +22,15 @@ local function take(plan, facts, mapped, as, path, alone)
   mapped[#mapped + 1] = { as = as, alone = alone }
 end
 
+-- The attributes that a mount's words set.
+local function attributes(mount)
+  local set = {}
+  for _, word in ipairs(mount) do
+    if word ~= "rw" then set[#set + 1] = word end
+  end
+  return #set > 0 and set or nil
+end
+
 -- All trees that are needed, opened before anything covers them. Answers those
 -- whose ids are to be mapped.
 function M.sources(plan, recipe, facts)
@@ -49,8 +58,7 @@ function M.sources(plan, recipe, facts)
   for i, mount in ipairs(recipe.mounts or {}) do
     if mount.bind then
       plan:add(taker(facts), "take " .. mount.bind .. " as it is", "bind_tree",
-          mount.bind, { set = #mount > 0 and { table.unpack(mount) } or nil }
-         ).as = "mount" .. i
+          mount.bind, { set = attributes(mount) }).as = "mount" .. i
     end
   end
   return idmapped(recipe, facts) and mapped or {}
@@ -76,9 +84,9 @@ local function overlay(plan, recipe, label, at, lower, upper, work)
   plan:add("child", label, "mount", "overlay", at, "overlay", options)
 end
 
-local function directory(plan, name)
+local function directory(plan, name, mode)
   plan:add("child", "for the mounts to stand on", "mkdirat", nil, name,
-      "0755")
+           mode or "0755")
 end
 
 local function opened(plan)
@@ -120,7 +128,7 @@ local function host_for_user(plan, recipe, facts)
            "bind", path, path, "ro")
     else
       local upper, work = "upper" .. path, "work" .. path
-      directory(plan, upper)
+      directory(plan, upper, entry.mode)
       directory(plan, work)
       directory(plan, "root" .. path)
       overlay(plan, recipe, "the host's " .. path .. ", writes thrown away",

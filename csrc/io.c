@@ -31,6 +31,7 @@ static int bind_read(lua_State *L) {
   lua_Integer offset = luaL_optinteger(L, 3, -1);
   far_at_most(L, 3);
   luaL_argcheck(L, n >= 0 && n <= 0x7ffff000, 2, "size out of range");
+  luaL_argcheck(L, offset >= 0 || lua_isnoneornil(L, 3), 3, "negative offset");
   char *space = luaL_buffinitsize(L, &b, (size_t)n);
   ssize_t got;
   while ((got = offset < 0 ? read(fd, space, (size_t)n)

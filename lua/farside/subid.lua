@@ -75,15 +75,23 @@ local function become(file, argv, output)
   core._exit(127)
 end
 
--- Whether it went well, and what it said.
+local function read_all(reader)
+  local text = ""
+  for piece in function() return core.read(reader) end do
+    text = text .. piece
+  end
+  return text
+end
+
+-- Whether it went well, and what it said, on one line.
 local function run(file, argv)
   local reader <close>, writer = core.pipe()
-  local output <close> = writer
-  local child <close> = core.clone({}, function() become(file, argv, output) end)
-  output:close()
-  local said = ""
-  for piece in function() return core.read(reader) end do said = said .. piece end
-  return child:wait(), (said:gsub("%s+$", ""):gsub("%s*\n%s*", "; "))
+  local child <close> = core.clone({}, function()
+    become(file, argv, writer)
+  end)
+  writer:close()
+  local said = read_all(reader):gsub("%s+$", ""):gsub("%s*\n%s*", "; ")
+  return child:wait(), said
 end
 
 --- Has newuidmap or newgidmap write a map.

@@ -148,20 +148,21 @@ local overlay_checks <const> = {
           .. "one"):format(one.mountpoint, other.mountpoint)
     end
   end,
-  function(_, _, lower, sys)
-    for _, layer in ipairs(lower) do
-      local below = absolute(layer) and sys:mounts_below(layer)[1]
-      if below and sys:in_userns() then
-        return ("lowerdir %s has locked mounts in it (%s): use directories "
-            .. "without"):format(layer, below.mountpoint)
-      end
-    end
-  end,
   function(upper, _, lower)
     for _, layer in ipairs(lower) do
       if upper and inside(upper, layer) then
         return ("upperdir lies in lowerdir %s: put it on another mount"
            ):format(layer)
+      end
+    end
+  end,
+  function(_, _, lower, sys)
+    for _, layer in ipairs(lower) do
+      local below = absolute(layer) and sys:mounts_below(layer)[1]
+      if below and sys:in_userns() then
+        return ("lowerdir %s has mounts below it (%s), and those from an "
+            .. "outer user namespace are locked to it: use directories "
+            .. "without"):format(layer, below.mountpoint)
       end
     end
   end,
@@ -186,8 +187,9 @@ row("mount", "EINVAL", function(err, sys)
   local below = source and given.bind and not given.remount and
                 sys:mounts_below(source)[1]
   if below and sys:in_userns() then
-    return ("%s has mounts below it that are locked to it (%s): use \"rbind\"")
-        :format(source, below.mountpoint)
+    return ("%s has mounts below it (%s), and those from an outer user "
+        .. "namespace are locked to it: use \"rbind\""):format(
+      source, below.mountpoint)
   end
 end)
 
@@ -199,15 +201,16 @@ row("mount", "EPERM", function(err, sys)
   end
 end)
 
--- option → the flag that it takes away
+-- Option and the flag that it takes away.
 local drops <const> = {
-  rw = "ro", suid = "nosuid", dev = "nodev", exec = "noexec",
-  relatime = "noatime", atime = "noatime", strictatime = "noatime",
+  { "rw", "ro" }, { "suid", "nosuid" }, { "dev", "nodev" },
+  { "exec", "noexec" }, { "atime", "noatime" }, { "relatime", "noatime" },
+  { "strictatime", "noatime" },
 }
 
 local function dropped(words, flags)
-  for word, flag in pairs(drops) do
-    if words[word] and flags[flag] then return word, flag end
+  for _, pair in ipairs(drops) do
+    if words[pair[1]] and flags[pair[2]] then return pair[1], pair[2] end
   end
 end
 

@@ -136,15 +136,20 @@ row("unshare", "EINVAL", function(err, sys)
   end
 end)
 
+-- The target is a namespace, or a process and its user namespace among those
+-- that were asked for.
+local function target(err, sys)
+  local ok, kind, own = pcall(sys.namespace, err.fd)
+  if ok then return kind, own, true end
+  if wanted(err).user then return sys.namespace(err.fd, "user") end
+end
+
 row("setns", "EINVAL", function(err, sys)
+  local kind, own, alone = target(err, sys)
   local word = err.namespaces[1]
-  local ok, kind = pcall(sys.namespace, err.fd)
-  if ok and word and #err.namespaces == 1 and kind ~= word then
+  if alone and word and kind ~= word then
     return ("it is a namespace of kind %s, not %s"):format(kind, word)
-  end
-  local _, own
-  kind, own = sys.namespace(err.fd, not ok and "user" or nil)
-  if own and kind == "user" and (ok or wanted(err).user) then
+  elseif own and kind == "user" then
     return "the process is in this user namespace already, and cannot join it "
         .. "again: leave \"user\" out"
   end

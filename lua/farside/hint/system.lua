@@ -140,24 +140,48 @@ function System:mounts()
   return self.table
 end
 
--- The mount on top at a path, nil when nothing is mounted there.
-function System:mount_at(path)
-  local found
-  for _, mount in ipairs(self:mounts() or {}) do
-    if mount.mountpoint == path then found = mount end
-  end
-  return found
+local function below(path, directory)
+  directory = directory == "/" and "" or directory
+  return #path > #directory + 1 and
+         path:sub(1, #directory + 1) == directory .. "/"
 end
 
--- The mounts below a path.
-function System:mounts_below(path)
-  local list, prefix = {}, path == "/" and "/" or path .. "/"
-  for _, mount in ipairs(self:mounts() or {}) do
-    if mount.mountpoint ~= path and mount.mountpoint:sub(1, #prefix) == prefix then
-      list[#list + 1] = mount
+-- Whether another mount hides this one: one on its root, or one on the same
+-- mount nearer to its root, or what hides the mount that it is on.
+local function hidden(list, mount)
+  for _, other in ipairs(list) do
+    if other.id == mount.parent and other ~= mount and hidden(list, other) then
+      return true
+    end
+    local on_top = other.parent == mount.id and
+                   other.mountpoint == mount.mountpoint
+    if other ~= mount and (on_top or other.parent == mount.parent and
+       below(mount.mountpoint, other.mountpoint)) then
+      return true
     end
   end
-  return list
+  return false
+end
+
+-- The mount on top at a path, nil when nothing is mounted there.
+function System:mount_at(path)
+  local list <const> = self:mounts() or {}
+  for _, mount in ipairs(list) do
+    if mount.mountpoint == path and not hidden(list, mount) then
+      return mount
+    end
+  end
+end
+
+-- The mounts below a path that can be seen.
+function System:mounts_below(path)
+  local list <const>, found = self:mounts() or {}, {}
+  for _, mount in ipairs(list) do
+    if below(mount.mountpoint, path) and not hidden(list, mount) then
+      found[#found + 1] = mount
+    end
+  end
+  return found
 end
 
 -- The mount that a path lies in.

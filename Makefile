@@ -74,12 +74,10 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 
 all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
 
-demo: need-demo ## install what is missing, build, and run a first container
-	@$(MAKE) --no-print-directory all
+demo: need-demo all ## install what is missing, build, run a first container
 	$(DRIVER) scripts/hello.lua
 
-check: need-check ## install what is missing, build, and run the specs
-	@$(MAKE) --no-print-directory all
+check: need-check all ## install what is missing, build, and run the specs
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && chmod 755 "$$tmp" && \
 	  TMPDIR=$$tmp FARSIDE_BUILD=$(O) $(BUSTED)
 
@@ -141,7 +139,9 @@ say = $(if $(V),,@echo '  $(1)  $@'; )
 # What is needed is looked for each time, which is quick. Packages are
 # installed for those who want to see or to work on Farside, not by `make`.
 SETUP := LUA=$(LUA) LUAPC=$(LUAPC) scripts/dev/setup
-need-build:            ; @$(SETUP) --check build
+need-build: | $(filter $(MAKECMDGOALS:%=need-%),need-demo need-check need-lint \
+              need-bench)
+	@$(SETUP) --check build
 need-demo:             ; @$(SETUP) build run
 need-check:            ; @$(SETUP) build run check
 need-lint:             ; @$(SETUP) build lint

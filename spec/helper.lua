@@ -13,9 +13,10 @@ local leaks <const> = require "spec.leaks"
 local M = {}
 package.loaded["spec.helper"] = M
 
--- Where the build is, and the command that runs busted as it runs now: for
--- specs that start the driver or another busted.
+-- Where the build is, the interpreter that runs the specs, which can load the
+-- core, and the command for another busted under it.
 M.build = build
+M.lua = arg[-1]
 M.busted = ("%s %s --ignore-lua"):format(arg[-1], arg[0])
 
 local function core() return require "farside.core" end
@@ -206,22 +207,28 @@ end
 
 ---- temporary directories ----
 
-local directories <const> = {}
+-- One directory for all, which a child may use under whatever ids it has.
+local base <const> = leaks.directory()
+assert(os.execute("chmod 1777 " .. base))
 
 --- A new directory, removed with all it has after the test, or after the
 -- file when it was made outside of a test.
 function M.tmpdir()
-  local template = leaks.tmp .. "/farside-spec.XXXXXXXX"
-  local pipe <close> = assert(io.popen("mktemp -d " .. template))
-  local path = assert(pipe:read "l", "mktemp failed")
-  directories[#directories + 1] = path
-  return path
+  return leaks.directory(base)
 end
 
-local function remove_directories(from)
-  for i = #directories, from, -1 do
-    os.execute("rm -rf -- '" .. directories[i] .. "'")
-    directories[i] = nil
+local function directories()
+  local found = {}
+  for name in lfs.dir(base) do found[name] = true end
+  return found
+end
+
+local function remove_directories(kept)
+  for name in lfs.dir(base) do
+    local path = base .. "/" .. name
+    if not kept[name] and not os.execute("rm -rf '" .. path .. "'") then
+      error("cannot remove " .. path, 0)
+    end
   end
 end
 
@@ -233,7 +240,8 @@ local function adopt_orphans()
   if ok and prctl then prctl("child_subreaper", true) end
 end
 
-local kept = 0 -- directories that belong to the file, not to the test
+local none <const> = { ["."] = true, [".."] = true }
+local kept -- directories that belong to the file, not to the test
 local before_test, before_file
 
 local function complain(element, before, who)
@@ -253,7 +261,7 @@ end)
 
 busted.subscribe({ "test", "start" }, function(element)
   running = element
-  kept = #directories
+  kept = directories()
   before_test = leaks.look()
   return nil, true
 end)
@@ -261,8 +269,8 @@ end)
 -- Before the output handler, which would have counted the test as passed.
 -- After a failure what is left is the failure's doing.
 busted.subscribe({ "test", "end" }, function(element, _, status)
-  remove_directories(kept + 1)
   running = nil
+  remove_directories(kept)
   if status == "success" then
     complain(element, before_test, "the test")
   end
@@ -270,9 +278,14 @@ busted.subscribe({ "test", "end" }, function(element, _, status)
 end, { priority = 1 })
 
 busted.subscribe({ "file", "end" }, function(element)
-  remove_directories(1)
+  remove_directories(none)
   complain(element, before_file, "the file, outside of its tests,")
   return nil, true
 end, { priority = 1 })
+
+busted.subscribe({ "suite", "end" }, function()
+  lfs.rmdir(base)
+  return nil, true
+end)
 
 return M

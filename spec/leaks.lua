@@ -73,6 +73,14 @@ function looks.files(see)
   for name in each(M.tmp) do see("file %s/%s", M.tmp, name) end
 end
 
+--- A new directory that everyone may enter.
+function M.directory(within)
+  local template = (within or M.tmp) .. "/farside-spec.XXXXXXXX"
+  local pipe <close> = assert(io.popen(
+    "d=$(mktemp -d " .. template .. ") && chmod 755 $d && echo $d"))
+  return assert(pipe:read "l", "mktemp failed")
+end
+
 --- The set of sentences that are true now.
 function M.look()
   local seen = {}

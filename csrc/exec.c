@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "farside.h"
+#include "sys.h"
 
 /* The strings of the list at `index` as C has them, in a userdata that is
  * pushed; the list keeps them alive. */
@@ -35,29 +36,29 @@ static char **strings(lua_State *L, int index, const char *what) {
 /* What exec keeps of a process's signals is set to how a program expects
  * them: none ignored, none blocked. Fills what is needed to go back. */
 struct signals {
-  sigset_t mask, ignored;
+  sigset_t mask;
+  bool ignored[65];
 };
 
 static void signals_default(struct signals *before) {
-  struct sigaction action, standard = {.sa_handler = SIG_DFL};
+  struct far_disposition now, standard = {.handler = SIG_DFL};
   sigset_t none;
   sigemptyset(&none);
-  sigemptyset(&before->ignored);
-  for (int n = 1; n <= SIGRTMAX; n++)
-    /* the two signals that libc keeps for itself fail: nobody ignores them */
-    if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN) {
-      sigaddset(&before->ignored, n);
-      (void)sigaction(n, &standard, NULL);
-    }
+  for (int n = 1; n <= 64; n++) {
+    before->ignored[n] = far_rt_sigaction(n, NULL, &now) == 0 &&
+                         now.handler == SIG_IGN;
+    if (before->ignored[n])
+      (void)far_rt_sigaction(n, &standard, NULL);
+  }
   (void)sigprocmask(SIG_SETMASK, &none, &before->mask);
 }
 
 static void signals_restore(const struct signals *before) {
-  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  struct far_disposition ignore = {.handler = SIG_IGN};
   (void)sigprocmask(SIG_SETMASK, &before->mask, NULL);
-  for (int n = 1; n <= SIGRTMAX; n++)
-    if (sigismember(&before->ignored, n) == 1)
-      (void)sigaction(n, &ignore, NULL);
+  for (int n = 1; n <= 64; n++)
+    if (before->ignored[n])
+      (void)far_rt_sigaction(n, &ignore, NULL);
 }
 
 struct image {

@@ -25,6 +25,20 @@ static inline pid_t far_clone3(struct clone_args *args) {
   return (pid_t)syscall(SYS_clone3, args, sizeof *args);
 }
 
+/* What libc's sigaction refuses for the two signals that it keeps to itself,
+ * although somebody may have had them ignored before an exec. Handlers are
+ * never set this way, so the mask and the rest stay zero. */
+struct far_disposition {
+  void (*handler)(int);
+  unsigned long rest[7];
+};
+
+static inline int far_rt_sigaction(int signal,
+                                   const struct far_disposition *new,
+                                   struct far_disposition *old) {
+  return (int)syscall(SYS_rt_sigaction, signal, new, old, 8);
+}
+
 /* Linux 6.13; the exit code (as waitpid tells it) since 6.15. */
 struct far_pidfd_info {
   uint64_t mask, cgroupid;

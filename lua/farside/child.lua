@@ -40,7 +40,8 @@ local function sendable(err)
   elseif type(err) == "string" then
     err = err .. "\n" .. trace()
   end
-  return pcall(serial.encode, err) and err or tostring(err)
+  if pcall(serial.encode, err) then return err end
+  return tostring(err)
 end
 
 --- Runs a function in the child. When it raises, the error is written and the

@@ -20,18 +20,14 @@ local function processes()
   return count
 end
 
--- The numbers that one process has, from the outermost namespace to its own.
-local function numbers(pid)
-  local file <close> = assert(io.open("/proc/" .. pid .. "/status"))
-  return file:read "a":match "NSpid:.-(%d+)\t(%d+)\n"
-end
-
 local function row(...) print(("%-24s %-10s %s"):format(...)) end
 
 local first <close> = tree(function() ns.poll {} end) -- waits for ever
 ns.inside(first, ns.mount, "proc", "/proc", "proc") -- shows the tree inside
 local seen <const> = ns.inside(first, processes)
-local outer <const>, inner <const> = numbers(first.pid)
+local status <close> = io.open(("/proc/%d/status"):format(first.pid))
+local outer <const>, inner <const> =
+  status:read "a":match "NSpid:.-(%d+)\t(%d+)\n"
 row("", "outside", "inside\n")
 row("number of one process", outer, inner)
 row("processes in /proc", processes(), seen)

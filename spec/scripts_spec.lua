@@ -1,0 +1,121 @@
+-- The recipes in scripts/: each asserts what it claims and fails otherwise;
+-- here each is run by those who may run it, and must say the words.
+
+local t = require "spec.helper"
+local lfs = require "lfs"
+
+local driver <const> = t.build .. "/farside"
+
+-- What a recipe needs, and lines that it must print.
+local recipes <const> = {
+  hello = { needs = { "filesystem overlay", "namespace time" }, {
+    "who am I%? +%w+ +root", "on which machine%? +%S+ +moon",
+    "which process am I%? +%d+ +2", "networks%? .* lo\n",
+    "a file /etc/moon%? +none +silver",
+  } },
+  pid = { {
+    "number of one process +%d+ +1\n", "TERM to PID 1: timeout; KILL: signal 9",
+    "orphan %d+ was left to process 1",
+  } },
+  net = { needs = { "perl", "bash" }, {
+    "links +lo +lo ", "port 80 +here is red +here is blue ",
+  } },
+  mnt = { needs = { "filesystem overlay" }, {
+    "both, as one +mars=red moon=silver", "as it was +mars=red moon=grey",
+    "all the files in / +comet=new moon=silver",
+  } },
+  uts = { { "after sethostname +%S+ +moon" } },
+  ipc = { needs = { "ipcmk" }, { "after ipcmk %-Q inside +.+ %-?%d+\n" } },
+  user = { {
+    "my user id +0\n", "rename this machine +EPERM",
+    "rename one of my own +moon", "its file belongs to +[1-9]%d*\n",
+  } },
+  cgroup = { { "the child +/%S* +/\n", "its parent +/%S* +/" } },
+  time = { needs = { "namespace time" }, { "days running +%d+%.%d+ +3" } },
+}
+
+local names <const> = {}
+for file in lfs.dir "scripts" do
+  names[#names + 1] = file:match "^(%w+)%.lua$"
+end
+table.sort(names)
+
+local function run(command)
+  local pipe <const> = io.popen(command .. " 2>&1")
+  local text <const> = pipe:read "a"
+  return text, pipe:close()
+end
+
+-- Runs a recipe by a command, and looks for its lines.
+local function tells(name, command)
+  t.needs("userns", table.unpack(recipes[name].needs or {}))
+  local text <const>, ok <const> = run(command .. " scripts/" .. name .. ".lua")
+  assert(ok, text)
+  for _, line in ipairs(recipes[name][1]) do
+    assert.matches(line, text)
+  end
+end
+
+-- The driver as run by another user than root, who can read the build or not.
+local function somebody()
+  local command <const> =
+    "setpriv --reuid 54321 --regid 54321 --clear-groups "
+  t.needs "setpriv"
+  if not os.execute(command .. driver .. " -e '' 2>/dev/null") then
+    pending "another user cannot read the build"
+  end
+  return command .. driver
+end
+
+describe("each recipe", function()
+  it("has its claims checked here", function()
+    for _, name in ipairs(names) do assert.is_table(recipes[name], name) end
+  end)
+
+  it("is a program for anybody who has farside", function()
+    for _, name in ipairs(names) do
+      local path = "scripts/" .. name .. ".lua"
+      local file <close> = assert(io.open(path))
+      assert.equal("#!/usr/bin/env farside", file:read())
+      assert.matches("x..x..x$", lfs.attributes(path, "permissions"))
+    end
+  end)
+
+  it("can be read in one breath", function()
+    for _, name in ipairs(names) do
+      local count = 0
+      for _ in io.lines("scripts/" .. name .. ".lua") do count = count + 1 end
+      assert(count <= 60, name)
+    end
+  end)
+
+  it("leaves nothing where it has been", function()
+    for _, name in ipairs(names) do
+      run(driver .. " scripts/" .. name .. ".lua")
+    end
+    for _, path in ipairs { "/etc/moon", "/comet", "/mnt/low" } do
+      assert.is_nil(lfs.attributes(path))
+    end
+    assert.equal("", (run "find /sys/fs/cgroup -maxdepth 2 -name 'farside-*'"))
+  end)
+end)
+
+for _, name in ipairs(names) do
+  describe("recipe " .. name, function()
+    it("shows what it claims", function() tells(name, driver) end)
+
+    if t.has "root" then
+      it("does so for an ordinary user as well", function()
+        tells(name, somebody())
+      end)
+    end
+
+    it("does so under plain lua", function()
+      if t.build:find "sanitize" then
+        pending "lua5.4 has no sanitizers inside"
+      end
+      tells(name, ("LUA_PATH='lua/?.lua;lua/?/init.lua;;' "
+        .. "LUA_CPATH='%s/lib/?.so;;' lua5.4"):format(t.build))
+    end)
+  end)
+end

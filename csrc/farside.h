@@ -99,6 +99,10 @@ int64_t far_duration(lua_State *L, int index);
  * list; integer keys are allowed when `list` is true. */
 void far_fields(lua_State *L, int index, const char *const names[], bool list);
 
+/* Puts a field of the table at `table` in the place of argument `arg`, so
+ * that a complaint about its value names that argument. False for nil. */
+bool far_field(lua_State *L, int arg, int table, const char *name);
+
 /* A path or name: a string without the zero byte that would cut it short. */
 const char *far_path(lua_State *L, int index);
 

@@ -56,11 +56,11 @@ static void check_how(lua_State *L, struct open_how *how) {
   if (lua_isnoneornil(L, 4))
     return;
   far_fields(L, 4, fields, false);
-  lua_getfield(L, 4, "mode");
-  how->mode = far_mode(L, -1, (mode_t)how->mode);
-  if (lua_getfield(L, 4, "resolve") != LUA_TNIL)
-    how->resolve = far_words(L, -1, resolve_words, "resolve flag");
-  lua_pop(L, 2);
+  lua_pushvalue(L, 4);
+  if (far_field(L, 4, 5, "mode"))
+    how->mode = far_mode(L, 4, 0);
+  if (far_field(L, 4, 5, "resolve"))
+    how->resolve = far_words(L, 4, resolve_words, "resolve flag");
 }
 
 static int open_again(int dir, const char *path, const struct open_how *how) {
@@ -92,8 +92,8 @@ static int bind_openat2(lua_State *L) {
   struct open_how how = {.flags = far_words(L, 3, open_words, "open flag")};
   luaL_argcheck(L, (how.flags & O_ACCMODE) != O_ACCMODE, 3,
                 "'wronly' contradicts 'rdwr' (say 'rdwr')");
-  check_how(L, &how);
   far_at_most(L, 4);
+  check_how(L, &how);
   how.flags |= O_CLOEXEC;
   int *fd = far_fd_new(L);
   *fd = open_again(dir, path, &how);

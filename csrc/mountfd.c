@@ -133,15 +133,6 @@ static uint64_t check_atime(lua_State *L, uint64_t bits, int arg) {
   return bits;
 }
 
-/* Attributes from the field of the table of changes, argument 3. */
-static uint64_t field_attributes(lua_State *L, const char *field) {
-  uint64_t bits = 0;
-  if (lua_getfield(L, 3, field) != LUA_TNIL)
-    bits = far_words(L, -1, attribute_words, "mount attribute");
-  lua_pop(L, 1);
-  return bits;
-}
-
 unsigned far_mount_attributes(lua_State *L, int first) {
   uint64_t bits = far_words_rest(L, first, attribute_words, "mount attribute");
   luaL_argcheck(L, !(bits & MOUNT_ATTR_IDMAP), first,
@@ -155,31 +146,37 @@ static uint64_t with_atime(uint64_t bits, uint64_t clear) {
   return KERNEL(clear) | (atime ? MOUNT_ATTR__ATIME : 0);
 }
 
+/* The table of changes is argument 3; a copy of it at index 4 is asked, and
+ * each value takes the argument's place in turn. */
+static uint64_t field_attributes(lua_State *L, const char *name) {
+  return far_field(L, 3, 4, name)
+           ? far_words(L, 3, attribute_words, "mount attribute") : 0;
+}
+
 /* A user namespace for an idmapped mount: an integer would look like a pid. */
 static void check_userns(lua_State *L, struct sys_mount_attr *attr) {
-  if (lua_getfield(L, 3, "userns") != LUA_TNIL) {
-    luaL_argcheck(L, far_fd_is(L, -1), 3,
-                  "userns: namespace handle or descriptor object expected");
-    attr->userns = (uint64_t)far_fd_check(L, -1);
-    attr->set |= MOUNT_ATTR_IDMAP;
-  }
-  luaL_argcheck(L, !(attr->set & MOUNT_ATTR_IDMAP) || !lua_isnil(L, -1), 3,
+  bool given = far_field(L, 3, 4, "userns");
+  luaL_argcheck(L, given || !(attr->set & MOUNT_ATTR_IDMAP), 3,
                 "'idmap' needs a userns");
-  lua_pop(L, 1);
+  if (!given)
+    return;
+  luaL_argcheck(L, far_fd_is(L, 3), 3,
+                "userns: namespace handle or descriptor object expected");
+  attr->userns = (uint64_t)far_fd_check(L, 3);
+  attr->set |= MOUNT_ATTR_IDMAP;
 }
 
 static void check_setattr(lua_State *L, struct sys_mount_attr *attr) {
   uint64_t set = check_atime(L, field_attributes(L, "set"), 3);
   uint64_t clear = field_attributes(L, "clear");
-  const char *both = far_word_name(set & clear, attribute_words);
-  if ((set & clear) != 0)
+  far_words_push(L, set & clear, attribute_words);
+  if (lua_rawgeti(L, -1, 1) != LUA_TNIL)
     luaL_argerror(L, 3, lua_pushfstring(L, "'%s' is both set and cleared",
-                                        both != NULL ? both : "a word"));
+                                        lua_tostring(L, -1)));
   attr->set = KERNEL(set);
   attr->clear = with_atime(set, clear);
-  if (lua_getfield(L, 3, "propagation") != LUA_TNIL)
-    attr->propagation = far_word(L, -1, propagation_words, "propagation");
-  lua_pop(L, 1);
+  if (far_field(L, 3, 4, "propagation"))
+    attr->propagation = far_word(L, 3, propagation_words, "propagation");
   check_userns(L, attr);
 }
 
@@ -204,9 +201,10 @@ static int bind_mount_setattr(lua_State *L) {
   const char *path = far_path(L, 2);
   far_fields(L, 3, fields, false);
   far_at_most(L, 3);
+  lua_pushvalue(L, 3);
   check_setattr(L, &attr);
-  lua_getfield(L, 3, "recursive");
-  unsigned flags = lua_toboolean(L, -1) ? AT_RECURSIVE : 0;
+  far_field(L, 3, 4, "recursive");
+  unsigned flags = lua_toboolean(L, 3) ? AT_RECURSIVE : 0;
   flags |= far_empty(path, AT_EMPTY_PATH);
   int result = sys_mount_setattr(dir, path, flags, &attr);
   return far_check_place(L, result, "mount_setattr", dir, path);

@@ -208,6 +208,12 @@ void far_fields(lua_State *L, int index, const char *const names[], bool list) {
   }
 }
 
+bool far_field(lua_State *L, int arg, int table, const char *name) {
+  int type = lua_getfield(L, table, name);
+  lua_replace(L, arg);
+  return type != LUA_TNIL;
+}
+
 const char *far_path(lua_State *L, int index) {
   size_t length;
   const char *path = luaL_checklstring(L, index, &length);

@@ -76,6 +76,8 @@ describe("openat2", function()
                    .. "no_magiclinks, no_symlinks, no_xdev, cached)",
                    complaint(ns.openat2, nil, "/", "path",
                              { resolve = "inroot" }))
+      assert.matches("^bad argument #4 to ",
+                     (message(ns.openat2, nil, "/", "path", { mode = "x" })))
       assert.equal("zero byte in a path",
                    complaint(ns.openat2, nil, "/etc\0/x", "path"))
     end)

@@ -180,7 +180,7 @@ describe("mount_setattr", function()
     local function refuses(expected, change)
       assert.equal(expected, complaint(ns.mount_setattr, nil, "/", change))
     end
-    refuses("'ro' is both set and cleared", { set = "ro", clear = "ro,nodev" })
+    refuses("'ro' is both set and cleared", { set = "ro,nodev", clear = "nodev,ro" })
     refuses("'noatime', 'strictatime' and 'relatime' contradict each other",
             { set = "relatime,noatime" })
     refuses("'idmap' needs a userns", { set = "idmap" })
@@ -194,6 +194,8 @@ describe("mount_setattr", function()
                  .. "noexec, noatime, strictatime, relatime, nodiratime, "
                  .. "nosymfollow, idmap)",
                  complaint(ns.mount_setattr, nil, "/", { set = "rw" }))
+    assert.matches("^bad argument #3 to ",
+                   (message(ns.mount_setattr, nil, "/", { set = "rw" })))
     assert.equal("unknown propagation 'rslave' (expected shared, slave, "
                  .. "private, unbindable)",
                  complaint(ns.mount_setattr, nil, "/",

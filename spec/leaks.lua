@@ -10,7 +10,7 @@ local M = {}
 -- the run's own, and whatever appears in it counts.
 M.tmp = os.getenv "TMPDIR" or "/tmp"
 
-local PATIENCE <const> = 2 -- seconds that a dying process gets
+local PATIENCE <const> = 1 -- seconds that a dying process gets
 
 local function each(directory)
   local ok, iterate, state = pcall(lfs.dir, directory)

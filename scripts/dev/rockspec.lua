@@ -25,7 +25,8 @@ end
 
 local file <close> = assert(io.open(path))
 local old <const> = file:read "a"
-local head <const>, tail <const> = old:match "^(.-\n    lua = {\n).-(    },\n.*)$"
+local head <const>, tail <const> =
+  old:match "^(.-\n    lua = {\n).-(    },\n.*)$"
 local new <const> = assert(head, "no list `lua = {`") .. lines() .. tail
 
 if new == old then return end

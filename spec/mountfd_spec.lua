@@ -180,7 +180,8 @@ describe("mount_setattr", function()
     local function refuses(expected, change)
       assert.equal(expected, complaint(ns.mount_setattr, nil, "/", change))
     end
-    refuses("'ro' is both set and cleared", { set = "ro,nodev", clear = "nodev,ro" })
+    refuses("'ro' is both set and cleared",
+            { set = "ro,nodev", clear = "nodev,ro" })
     refuses("'noatime', 'strictatime' and 'relatime' contradict each other",
             { set = "relatime,noatime" })
     refuses("'idmap' needs a userns", { set = "idmap" })

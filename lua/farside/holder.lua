@@ -14,7 +14,7 @@ local M = {}
 --- What ps shows for a holder, and how unpersist knows one.
 M.NAME = "farside-holder"
 
-local stay <const> = "+"
+local ready <const>, stay <const> = "r", "s"
 
 ---- the process ----
 
@@ -48,9 +48,10 @@ local function run(control)
   core.sigprocmask("block", "all")
   local children <const> = core.signalfd "CHLD"
   local watched = { children, control }
+  core.sendmsg(control, ready)
   while true do
-    for _, ready in ipairs((core.poll(watched))) do
-      if ready == control then
+    for _, object in ipairs((core.poll(watched))) do
+      if object == control then
         obey(control)
         watched = { children }
       else
@@ -97,17 +98,17 @@ end
 -- @treturn process
 -- @treturn fd the owner's end of the socket
 function M.new()
-  local mine, control = core.socketpair "seqpacket"
-  local theirs <close> = control
+  local mine, theirs = core.socketpair "seqpacket"
   local ok, process = pcall(core.clone, { "pid" }, function()
     pcall(run, theirs)
     core._exit(1)
   end)
-  if not ok then
-    mine:close()
-    error(process, 0)
-  end
-  return process, mine
+  theirs:close()
+  if ok and core.recvmsg(mine, 1) == ready then return process, mine end
+  mine:close()
+  if not ok then error(process, 0) end
+  process:close()
+  core.raise(core.errno.ESRCH, "new", nil, "PID 1 of the pid namespace")
 end
 
 ---- the one of a namespace that was persisted ----

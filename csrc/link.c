@@ -278,7 +278,9 @@ static struct nl_msg *change(const struct who *who, const struct change *c) {
   struct nl_msg *msg = NULL;
   if (from != NULL && to != NULL) {
     rtnl_link_set_ifindex(from, who->index);
-    rtnl_link_set_name(to, who->index == 0 ? who->name : c->name);
+    const char *name = who->index == 0 ? who->name : c->name;
+    if (name != NULL)
+      rtnl_link_set_name(to, name);
     if (c->mtu != 0)
       rtnl_link_set_mtu(to, c->mtu);
     if (c->up == 1)

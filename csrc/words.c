@@ -137,7 +137,7 @@ mode_t far_mode(lua_State *L, int index, mode_t otherwise) {
 }
 
 uint64_t far_size(lua_State *L, int index) {
-  static const char units[] = "KMGT";
+  static const char letters[] = "KMGT";
   char *end;
   if (lua_isinteger(L, index)) {
     luaL_argcheck(L, lua_tointeger(L, index) >= 0, index, "negative size");
@@ -146,8 +146,8 @@ uint64_t far_size(lua_State *L, int index) {
   const char *text = luaL_checkstring(L, index);
   errno = 0;
   unsigned long long n = strtoull(text, &end, 10);
-  const char *unit = *end != '\0' ? strchr(units, *end) : NULL;
-  int shift = unit != NULL ? 10 * (int)(unit - units + 1) : 0;
+  const char *unit = *end != '\0' ? strchr(letters, *end) : NULL;
+  int shift = unit != NULL ? 10 * (int)(unit - letters + 1) : 0;
   bool whole = end[unit != NULL] == '\0';
   if (text[0] < '0' || text[0] > '9' || !whole || errno != 0 ||
       (shift != 0 && n > (UINT64_MAX >> shift)))

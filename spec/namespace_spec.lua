@@ -100,6 +100,21 @@ describe("a handle", function()
       ("parent of net:[%d]: Invalid argument (EINVAL)"):format(handle.id))
   end)
 
+  it("of a pid namespace knows its PID 1, others have none", function()
+    t.needs "userns"
+    t.userns(function()
+      local child <close> = ns.clone({ "pid" }, function()
+        ns.sigtimedwait {}
+      end)
+      local pid <close> = ns.open(child, "pid")
+      assert.equal(child.pid, pid:init())
+      child:close()
+      has(message_of(pid.init, pid), "No such process (ESRCH)")
+      local net <close> = ns.open(nil, "net")
+      has(message_of(net.init, net), "(ENOTTY)")
+    end)
+  end)
+
   it("of a child's user namespace leads back to ours", function()
     local outer <close> = ns.open(nil, "user")
     local inner <close> = own_user()
@@ -162,6 +177,8 @@ describe("opening a namespace", function()
     t.needs "userns"
     t.userns(function()
       ns.unshare("pid", "time")
+      local first <close> = ns.clone({}, function() ns.sigtimedwait {} end)
+      assert.is_true(first.pid > 0)
       for _, kind in ipairs { "pid", "time" } do
         local own <close> = ns.open(nil, kind)
         local next_ <close> = ns.open(ns.getpid(), kind .. "_for_children")

@@ -197,6 +197,7 @@ function M.persist(self, path)
 end
 
 core.namespace.persist = M.persist
+core.namespace.init = holder.init
 
 local function check_kept(path)
   local ok, file = pcall(core.openat2, nil, path, "path,nofollow")

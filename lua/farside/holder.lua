@@ -111,35 +111,48 @@ function M.new()
   core.raise(core.errno.ESRCH, "new", nil, "PID 1 of the pid namespace")
 end
 
----- the one of a namespace that was persisted ----
+---- PID 1 of any pid namespace ----
 
 local function read(path)
   local file <close> = io.open(path)
   return file and file:read "a" or ""
 end
 
--- Before Linux 6.11 the namespace cannot be asked for its PID 1.
+local function is_first_in(handle, pid)
+  local status <const> = read(("/proc/%d/status"):format(pid))
+  if not status:find "\nNSpid:[^\n]*\t1\n" then return false end
+  local ok, other = pcall(core.open, pid, "pid")
+  return ok and other == handle
+end
+
+-- Before Linux 6.11 the namespace cannot be asked.
 local function search(handle)
   for _, entry in ipairs(core.readdir "/proc") do
     local pid = math.tointeger(tonumber(entry.name))
-    local first = pid and read(("/proc/%d/status"):format(pid)):find
-      "\nNSpid:[^\n]*\t1\n"
-    local ok, other = pcall(core.open, first and pid, "pid")
-    if first and ok and other == handle then return pid end
+    if pid and is_first_in(handle, pid) then return pid end
   end
 end
 
-local function init(handle)
-  local ok, pid = pcall(handle.init, handle)
-  if ok then return pid end
-  return pid.code == "ENOTTY" and search(handle) or nil
+local ask <const> = core.namespace.init
+
+--- PID 1 of a pid namespace, as the caller sees it; `handle:init()`.
+-- @tparam namespace handle
+-- @treturn integer
+-- @raise ESRCH when there is none or it is out of sight; ENOTTY for the other
+-- kinds. See ioctl_nsfs(2).
+function M.init(handle)
+  local ok, answer = pcall(ask, handle)
+  if ok then return answer end
+  if handle.kind ~= "pid" or answer.code ~= "ENOTTY" then error(answer, 0) end
+  return search(handle) or core.raise(core.errno.ESRCH, "init", nil,
+    "of " .. tostring(handle))
 end
 
 --- Ends the holder of a pid namespace, if it has one and not some other PID 1.
 -- @tparam namespace handle
 function M.finish(handle)
-  local pid <const> = init(handle)
-  if not pid or read(("/proc/%d/comm"):format(pid)) ~= M.NAME .. "\n" then
+  local ok, pid = pcall(M.init, handle) -- ESRCH: it has ended by itself
+  if not ok or read(("/proc/%d/comm"):format(pid)) ~= M.NAME .. "\n" then
     return
   end
   local pidfd <close> = core.pidfd_open(pid)

@@ -272,8 +272,8 @@ static int handle_user(lua_State *L) {
 PID 1 of a pid namespace.
 @function namespace:init
 @treturn integer its PID as the caller sees it
-@raise ESRCH when there is none or it is out of sight; ENOTTY before Linux
-6.11 and for the other kinds. See ioctl_nsfs(2).
+@raise ESRCH when there is none or it is out of sight; EINVAL for the other
+kinds; ENOTTY before Linux 6.11. See ioctl_nsfs(2).
 */
 static int handle_init(lua_State *L) {
   int fd = check_open(L, 1);

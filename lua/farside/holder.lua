@@ -138,8 +138,8 @@ local ask <const> = core.namespace.init
 --- PID 1 of a pid namespace, as the caller sees it; `handle:init()`.
 -- @tparam namespace handle
 -- @treturn integer
--- @raise ESRCH when there is none or it is out of sight; ENOTTY for the other
--- kinds. See ioctl_nsfs(2).
+-- @raise ESRCH when there is none or it is out of sight; EINVAL or ENOTTY for
+-- the other kinds. See ioctl_nsfs(2).
 function M.init(handle)
   local ok, answer = pcall(ask, handle)
   if ok then return answer end

@@ -1,0 +1,226 @@
+--- Measures the driver and containers beside others: `make bench`, or
+-- `build/farside scripts/dev/bench.lua [--count N] [--json]`.
+--
+-- All rows of a table are taken in turn, in a random order each round, by the
+-- timer bench/runner.c; so what else the machine does falls on all alike, and
+-- the ratios tell more than the times.
+
+local here <const> = arg[0]:match "^(.*)/" or "."
+local driver <const> = arg[-1]
+
+---- what is measured ---------------------------------------------------------
+
+local function words(text)
+  local list = {}
+  for word in text:gmatch "%S+" do list[#list + 1] = word end
+  return list
+end
+
+local function join(...)
+  local list = {}
+  for _, part in ipairs { ... } do
+    table.move(part, 1, #part, #list + 1, list)
+  end
+  return list
+end
+
+-- The same namespaces as farside's, but for time, which unshare(1) can only
+-- make with offsets that differ between its versions.
+local unshare <const> = words [[ unshare --user --map-root-user --mount --pid
+  --fork --net --uts --ipc --cgroup --mount-proc ]]
+
+-- bwrap has no overlay in most distributions: the files are read-only. Its
+-- own /proc is partly write-protected; its /sys is the host's.
+local bwrap <const> = words [[ bwrap --unshare-all --unshare-user --new-session
+  --die-with-parent --ro-bind / / --proc /proc --dev /dev
+  --mqueue /dev/mqueue --tmpfs /tmp --tmpfs /run --tmpfs /sys/firmware
+  --ro-bind /dev/null /proc/interrupts --cap-drop ALL ]]
+
+-- The row that others are compared to is the one with `reference`; `wanted` is
+-- the ratio that a row is to keep.
+local function tables(tools)
+  local payload <const> = { "/bin/true" }
+  return {
+    { title = "start of an interpreter", {
+      name = "farside -e ''", how = "run", command = { driver, "-e", "" },
+      wanted = 0.9, ours = true,
+    }, {
+      name = "lua5.4 -e ''", how = "run", command = { "lua5.4", "-e", "" },
+      reference = true,
+    }, {
+      name = "/bin/true", how = "run", command = payload,
+    } },
+    { title = "a container of /bin/true", {
+      name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
+      command = { driver, here .. "/bench/worker.lua" },
+    }, {
+      name = "C, one process, same calls", how = "ask", reference = true,
+      command = { tools .. "/container" },
+    }, {
+      name = "farside run", how = "run", ours = true,
+      command = join({ driver, "run", "--" }, payload),
+    }, {
+      name = "bwrap", how = "run", command = join(bwrap, payload),
+    }, {
+      name = "unshare, own root by sh", how = "run",
+      command = join(unshare, { "sh", here .. "/bench/root.sh" }),
+    }, {
+      name = "unshare, host's root", how = "run",
+      command = join(unshare, payload),
+    } },
+  }
+end
+
+---- taking the times ---------------------------------------------------------
+
+local function spelled(row)
+  return row.how .. "\t" .. table.concat(row.command, "\t") .. "\n"
+end
+
+-- Runs the timer; answers what each round says, or nil and what went wrong.
+local function time(tools, rows, count, warmup)
+  local name <const> = os.tmpname()
+  local file <close> = assert(io.open(name, "w"))
+  for _, row in ipairs(rows) do file:write(spelled(row)) end
+  file:close()
+  local runner = assert(io.popen(("'%s/runner' %d %d <'%s' 2>&1"):format(
+    tools, count, warmup, name)))
+  local lines = {}
+  for line in runner:lines() do lines[#lines + 1] = line end
+  local ok = runner:close()
+  os.remove(name)
+  if not ok then return nil, lines[#lines] or "it failed" end
+  return lines
+end
+
+-- Those that can be run here. A peer may be missing; what is ours may not.
+local function usable(tools, rows)
+  local list = {}
+  for _, row in ipairs(rows) do
+    local ok, reason = time(tools, { row }, 1, 0)
+    if ok then
+      list[#list + 1] = row
+    elseif row.ours then
+      error(("bench: %s: %s"):format(row.name, reason), 0)
+    else
+      row.skipped = reason
+    end
+  end
+  return list
+end
+
+local function take(tools, rows, count)
+  local samples <const> = {}
+  local list <const> = usable(tools, rows)
+  for i = 1, #list do samples[i] = {} end
+  local lines = assert(time(tools, list, count, math.min(count, 5)))
+  for _, line in ipairs(lines) do
+    local i = 0
+    for number in line:gmatch "%d+" do
+      i = i + 1
+      table.insert(samples[i], tonumber(number))
+    end
+  end
+  for i, row in ipairs(list) do
+    table.sort(samples[i])
+    row.samples = samples[i]
+  end
+end
+
+---- what they say ------------------------------------------------------------
+
+local function quantile(sorted, q)
+  return sorted[math.max(1, math.ceil(q * #sorted))] / 1e6
+end
+
+local function summarize(rows)
+  local reference
+  for _, row in ipairs(rows) do
+    if row.samples then
+      row.median = quantile(row.samples, 0.5)
+      row.p10, row.p90 = quantile(row.samples, 0.1), quantile(row.samples, 0.9)
+      if row.reference then reference = row.median end
+    end
+  end
+  for _, row in ipairs(rows) do
+    row.ratio = row.median and reference and row.median / reference
+  end
+end
+
+local function print_table(rows, count)
+  print(("%-28s %9s %9s %9s %7s %7s"):format(rows.title, "median ms", "p10",
+                                             "p90", "ratio", "wanted"))
+  for _, row in ipairs(rows) do
+    if row.skipped then
+      print(("  %-26s skipped: %s"):format(row.name, row.skipped))
+    else
+      print((("  %-26s %9.3f %9.3f %9.3f %7s %7s"):format(
+        row.name, row.median, row.p10, row.p90,
+        row.ratio and ("%.2f"):format(row.ratio) or "",
+        row.wanted and ("%.2f"):format(row.wanted) or ""):gsub("%s+$", "")))
+    end
+  end
+  print(("  %d rounds\n"):format(count))
+end
+
+-- All strings here are printable ASCII, for which %q writes what JSON does.
+local function json_row(title, row)
+  local fields = { ('"table": %q'):format(title),
+                   ('"name": %q'):format(row.name) }
+  for _, key in ipairs { "median", "p10", "p90", "ratio", "wanted" } do
+    if row[key] then
+      fields[#fields + 1] = ('"%s": %.4f'):format(key, row[key])
+    end
+  end
+  if row.skipped then
+    fields[#fields + 1] = ('"skipped": %q'):format(row.skipped)
+  end
+  return "{ " .. table.concat(fields, ", ") .. " }"
+end
+
+local function print_json(all)
+  local lines = {}
+  for _, rows in ipairs(all) do
+    for _, row in ipairs(rows) do
+      lines[#lines + 1] = "  " .. json_row(rows.title, row)
+    end
+  end
+  print("[\n" .. table.concat(lines, ",\n") .. "\n]")
+end
+
+---- the command line ---------------------------------------------------------
+
+local function options()
+  local build <const> = driver:match "^(.*)/" or "."
+  local set = { count = 200, tools = build .. "/bench" }
+  local i = 1
+  while arg[i] do
+    local count = arg[i] == "--count" and math.tointeger(tonumber(arg[i + 1]))
+    if arg[i] == "--json" then
+      set.json = true
+    elseif count and count > 0 then
+      set.count, i = count, i + 1
+    else
+      error("usage: bench.lua [--count N] [--json]", 0)
+    end
+    i = i + 1
+  end
+  return set
+end
+
+local function main()
+  local set <const> = options()
+  local all <const> = tables(set.tools)
+  for _, rows in ipairs(all) do
+    take(set.tools, rows, set.count)
+    summarize(rows)
+    if not set.json then print_table(rows, set.count) end
+  end
+  if set.json then print_json(all) end
+end
+
+local ok, message = pcall(main)
+if not ok then
+  io.stderr:write(tostring(message), "\n")
+  os.exit(1)
+end

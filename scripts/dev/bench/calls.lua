@@ -1,0 +1,49 @@
+--- Which system calls a container takes, in Lua and in C:
+-- `build/farside scripts/dev/bench/calls.lua`. Both workers are run under
+-- strace(1) for a few containers and for many: the difference is what one
+-- takes.
+
+local here <const> = arg[0]:match "^(.*)/" or "."
+local driver <const> = arg[-1]
+local build <const> = driver:match "^(.*)/" or "."
+local few <const>, many <const> = 2, 12
+
+-- Calls of a worker and its children while it makes this many containers.
+local function count(worker, containers)
+  local name <const> = os.tmpname()
+  local trace <const> = ("strace -f -c -U name,calls -o '%s' %s >/dev/null")
+    :format(name, worker)
+  local input <close> = assert(io.popen(trace, "w"))
+  input:write(("\n"):rep(containers))
+  assert(input:close(), trace)
+  local calls = {}
+  for line in io.lines(name) do
+    local call, number = line:match "^(%l[%w_]*) +(%d+)$"
+    if call then calls[call] = tonumber(number) end
+  end
+  os.remove(name)
+  return calls
+end
+
+local function per_container(worker)
+  local first <const>, last <const> = count(worker, few), count(worker, many)
+  for call, number in pairs(last) do
+    last[call] = (number - (first[call] or 0)) / (many - few)
+  end
+  return last
+end
+
+local lua <const> = per_container(("'%s' '%s/worker.lua'"):format(driver, here))
+local c <const> = per_container(("'%s/bench/container'"):format(build))
+
+local names = {}
+for call in pairs(lua) do names[#names + 1] = call end
+for call in pairs(c) do
+  if not lua[call] then names[#names + 1] = call end
+end
+table.sort(names)
+
+print(("%-20s %8s %8s"):format("system calls", "Lua", "C"))
+for _, call in ipairs(names) do
+  print(("%-20s %8.1f %8.1f"):format(call, lua[call] or 0, c[call] or 0))
+end

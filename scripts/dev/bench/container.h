@@ -1,0 +1,36 @@
+/*
+ * What the two halves of the container in C share.
+ */
+#ifndef CONTAINER_H
+#define CONTAINER_H
+
+#include <stdbool.h>
+
+enum { ENTRIES = 64 };
+
+/* What is at the top of the host's tree, for an ordinary user. */
+struct entry {
+  char name[256], target[256]; /* the target of a symbolic link */
+  bool link, layered;
+};
+
+struct facts {
+  bool root;
+  unsigned uid, gid;
+  int count;
+  struct entry top[ENTRIES];
+};
+
+/* Ends the program unless the result is that of a call that succeeded. */
+int must(int result, const char *call, const char *on);
+
+void read_facts(struct facts *f);
+
+int take_tree(const char *path, bool recursive, bool readonly);
+void map_tree(int tree, int userns);
+
+/* Makes the container's files in /tmp; answers the root's descriptor. */
+int make_root(const struct facts *f, int files);
+void enter_root(int root);
+
+#endif

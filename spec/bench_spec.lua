@@ -1,0 +1,44 @@
+-- That the benchmark can be run; what it measures is for people to judge.
+
+local t = require "spec.helper"
+local lfs = require "lfs"
+
+local function bench(...)
+  local driver <const> = t.build .. "/farside"
+  if not lfs.attributes(t.build .. "/bench/container") then
+    pending "needs the programs that make bench builds"
+  end
+  local words = table.concat({ driver, "scripts/dev/bench.lua", ... }, " ")
+  local pipe <close> = assert(io.popen(words .. " 2>&1"))
+  local text = pipe:read "a"
+  local ok = pipe:close()
+  t.reap() -- bwrap leaves the reaping of its child to others
+  return text, ok
+end
+
+local number <const> = "%d+%.%d%d%d"
+
+describe("the benchmark", function()
+  it("tells a median, its spread and a ratio for each of its rows", function()
+    t.needs "userns"
+    local text, ok = bench("--count", "1")
+    assert.is_true(ok, text)
+    local times <const> = (" +" .. number):rep(3) .. " +%d+%.%d%d"
+    for _, name in ipairs { "farside %-e ''", "ns.run, one process",
+                            "C, one process, same calls", "farside run" } do
+      assert.matches("\n  " .. name .. times, text)
+    end
+  end)
+
+  it("writes the same as JSON", function()
+    t.needs "userns"
+    local text, ok = bench("--count", "1", "--json")
+    assert.is_true(ok, text)
+    assert.matches("^%[\n  { .* }\n%]\n$", text)
+    assert.matches('"name": "farside run", "median": ' .. number, text)
+  end)
+
+  it("refuses what it does not know", function()
+    assert.equal("usage: bench.lua [--count N] [--json]\n", (bench "--fast"))
+  end)
+end)

@@ -7,6 +7,7 @@
 -- end is an answer too: the other one reads the end of file.
 
 local child <const> = require "farside.child"
+local clock <const> = require "farside.clock"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
@@ -29,15 +30,6 @@ local function kind(value, _, fail)
   return kinds[value]
 end
 
-local function offset(value, path, fail)
-  local ok, time = pcall(core.duration, value)
-  if not ok then
-    fail(path, "seconds or a time such as \"5m\" expected, got '%s'",
-         tostring(value))
-  end
-  return time
-end
-
 local function map(value, path)
   return require("farside.idmap").parse(value, "clone: " .. path)
 end
@@ -49,7 +41,7 @@ end
 
 local options <const> = fields.record({
   uid_map = map, gid_map = map, setgroups = fields.boolean,
-  monotonic = offset, boottime = offset, cgroup = cgroup,
+  monotonic = clock.offset, boottime = clock.offset, cgroup = cgroup,
 }, kind)
 
 -- Which namespace a field is about.
@@ -103,14 +95,8 @@ end
 -- children while there are none; then it moves there itself, as a process with
 -- one thread may.
 local function set_clocks(offsets)
-  local path <const> = "/proc/self/timens_offsets"
   core.unshare "time"
-  local file <close> = core.openat2(nil, path, "wronly")
-  local ok, err = pcall(core.write, file, offsets)
-  if not ok then
-    err.path = path
-    error(errors.explain(err), 0)
-  end
+  clock.write_time_offsets(offsets)
   core.setns("/proc/self/ns/time_for_children", "time")
 end
 
@@ -125,15 +111,9 @@ end
 ---- both ----
 
 local function offsets(want)
-  local lines = {}
-  for _, clock in ipairs { "monotonic", "boottime" } do
-    local time = want[clock]
-    if time then
-      lines[#lines + 1] = ("%s %d %d\n"):format(clock, time // 1000000000,
-                                                time % 1000000000)
-    end
+  if want.monotonic or want.boottime then
+    return { monotonic = want.monotonic, boottime = want.boottime }
   end
-  return #lines > 0 and table.concat(lines) or nil
 end
 
 -- The list that core.clone takes. The kernel could make the time namespace at

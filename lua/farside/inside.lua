@@ -8,6 +8,7 @@
 
 local child <const> = require "farside.child"
 local core <const> = require "farside.core"
+local serial <const> = require "farside.serial"
 
 local M = {}
 
@@ -99,18 +100,28 @@ local function load_all()
   for _ in pairs(require "farside") do end
 end
 
+-- A child whose caller has gone has nobody left to work for. The signal comes
+-- from now on (a change of credentials, such as a join, takes it back); the
+-- pidfd tells what happened before.
+local function live_with(caller)
+  core.prctl("pdeathsig", "KILL")
+  if #core.poll({ caller }, 0) > 0 then core._exit(1) end
+  caller:close()
+end
+
 local function run(sheet, fn, ...)
   local results = table.pack(child.attempt(sheet, fn, ...))
-  local ok, err = pcall(child.write, sheet, "values",
-                        table.unpack(results, 1, results.n))
-  if not ok then child.write(sheet, "error", "inside: " .. tostring(err)) end
+  local ok, bytes = pcall(serial.encode, table.unpack(results, 1, results.n))
+  child.write(sheet, ok and "values" or "error",
+              ok and bytes or "inside: " .. bytes)
 end
 
 -- The process between, which only has the next one's end to tell.
 local function run_in_child(sheet, ...)
   local args = table.pack(...)
+  local self = core.pidfd_open(core.getpid())
   local process = core.clone({}, function()
-    core.prctl("pdeathsig", "KILL")
+    live_with(self)
     run(sheet, table.unpack(args, 1, args.n))
   end)
   local _, how, code = process:wait()
@@ -118,9 +129,10 @@ local function run_in_child(sheet, ...)
   os.exit(how == "exit" and code or 1)
 end
 
-local function body(sheet, target, ...)
+local function body(sheet, caller, target, ...)
   seal()
   local again = child.attempt(sheet, join, target)
+  live_with(caller)
   local step = again and run_in_child or run
   step(sheet, ...)
 end
@@ -129,7 +141,7 @@ end
 
 local answers <const> = {}
 
-function answers.values(_, ...) return ... end
+function answers.values(_, bytes) return serial.decode(bytes) end
 
 function answers.error(_, err) error(err, 0) end
 
@@ -165,8 +177,9 @@ function M.inside(target, fn, ...)
   end
   load_all()
   local sheet <close> = child.sheet()
+  local caller <close> = core.pidfd_open(core.getpid())
   local process <close> = core.clone({}, function()
-    body(sheet, target, fn, table.unpack(args, 1, args.n))
+    body(sheet, caller, target, fn, table.unpack(args, 1, args.n))
   end)
   local _, how, code = process:wait()
   return answer(how, code, child.read(sheet))

@@ -1,0 +1,98 @@
+-- What the README says is so: its Lua examples run as they stand and print
+-- what is written behind their arrows; the commands that it names are there.
+
+local t = require "spec.helper"
+local lfs = require "lfs"
+
+local driver <const> = t.build .. "/farside"
+
+local function content(path)
+  local file <close> = assert(io.open(path))
+  return file:read "a"
+end
+
+local readme <const> = content "README.md"
+
+-- Its examples: { text, the line that it begins at }.
+local examples <const> = {}
+for at, text in readme:gmatch "\n```lua\n()(.-)\n```" do
+  local _, line = readme:sub(1, at):gsub("\n", "")
+  examples[#examples + 1] = { text = text .. "\n", line = line + 1 }
+end
+
+-- What stands behind the arrows, a line each.
+local function promised(text)
+  local lines = {}
+  for line in text:gmatch "%-%->%s([^\n]*)" do lines[#lines + 1] = line end
+  return table.concat(lines, "\n")
+end
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
+-- The directories that the examples name, in memory and nobody else's.
+local function furnish()
+  local ns <const> = require "farside"
+  for _, path in ipairs { "/run", "/srv" } do
+    ns.mount("tmpfs", path, "tmpfs", "mode=0755")
+  end
+  lfs.mkdir "/run/netns"
+  lfs.mkdir "/srv/www"
+  write("/srv/www/index", "hello from /srv/www\n")
+end
+
+local function output_of(path)
+  local pipe <const> = io.popen(driver .. " " .. path .. " 2>&1 </dev/null")
+  local text <const> = pipe:read "a"
+  assert(pipe:close(), text)
+  return (text:gsub("\n$", ""))
+end
+
+local function help(word)
+  local pipe <close> = io.popen(driver .. " " .. word .. " --help 2>&1")
+  return pipe:read "a"
+end
+
+describe("the README", function()
+  for _, example in ipairs(examples) do
+    it(("has an example at line %d that does what it says")
+       :format(example.line), function()
+      t.needs("filesystem overlay", "namespace time")
+      local path <const> = t.tmpdir() .. "/example.lua"
+      write(path, example.text)
+      t.userns(function()
+        furnish()
+        assert.equal(promised(example.text), output_of(path))
+      end)
+    end)
+  end
+
+  it("names what can be made", function()
+    local makefile <const> = content "Makefile"
+    for target in readme:gmatch "[%s`]make ([a-z]+)[`%s]" do
+      assert.matches("\n" .. target .. ":", makefile)
+    end
+  end)
+
+  it("names commands that there are", function()
+    for word in readme:gmatch "[`%s]farside (%l+)[` ]" do
+      assert.matches("usage: farside " .. word, help(word))
+    end
+  end)
+
+  it("names options that there are", function()
+    for options in readme:gmatch "%$ farside %l+ (%-%-.-) %-%- " do
+      for option in options:gmatch "(%-%-[%l-]+) " do
+        assert.truthy(help "run":find("  " .. option .. " ", 1, true), option)
+      end
+    end
+  end)
+
+  it("names files that there are", function()
+    for path in readme:gmatch "[%s`](scripts/[%w/.]+)" do
+      assert.truthy(lfs.attributes(path), path)
+    end
+  end)
+end)

@@ -61,6 +61,12 @@ describe("exec", function()
     assert.equal("", output(function() ns.exec { "env", env = {} } end))
   end)
 
+  it("takes a variable from the caller, or none, when asked to", function()
+    assert.equal("PATH=" .. os.getenv "PATH" .. "\n", output(function()
+      ns.exec { "env", env = { PATH = true, HOME = false, NOWHERE = true } }
+    end))
+  end)
+
   it("starts in the directory that was asked for", function()
     assert.equal("/proc\n", output(function()
       ns.exec { "pwd", cwd = "/proc" }
@@ -174,6 +180,10 @@ describe("exec", function()
       ["exec: command expected"] = {},
       ["exec: [2]: string expected, got table"] = { "ls", {} },
       ["exec: env[1]: NAME=VALUE expected, got 'A'"] = { "ls", env = { "A" } },
+      ["exec: env[A=]: bad name of a variable"] = { "ls",
+        env = { ["A="] = "1" } },
+      ["exec: env[A]: string expected, got table"] = { "ls",
+        env = { A = {} } },
       ["exec: keep[1]: descriptor expected, got string"] = { "ls",
         keep = { "3" } },
       ["exec: cwd: string expected, got float"] = { "ls", cwd = 1.5 },

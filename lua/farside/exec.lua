@@ -12,15 +12,24 @@ local PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
 
 ---- options ----
 
-local function variable(value, path, fail)
-  if type(value) ~= "string" or not value:find "^[^=%z]+=[^%z]*$" then
+-- One element of an environment as "NAME=VALUE", or nil for none.
+local function variable(name, value, path, fail)
+  if math.type(name) == "integer" then
+    if type(value) == "string" and value:find "^[^=%z]+=[^%z]*$" then
+      return value
+    end
     fail(path, "NAME=VALUE expected, got '%s'", tostring(value))
+  elseif type(name) ~= "string" or name:find "[=%z]" or name == "" then
+    fail(path, "bad name of a variable")
   end
-  return value
+  if value == true then value = os.getenv(name) or false end
+  if type(value) == "number" then value = tostring(value) end
+  return value and name .. "=" .. fields.text(value, path, fail)
 end
 
 -- An environment is a list of "NAME=VALUE", or a table { NAME = "VALUE" }, or
--- both in one; the answer is a list.
+-- both in one; true stands for the caller's own value, false for none. The
+-- answer is a list.
 local function environment(value, path, fail)
   if type(value) ~= "table" then
     fail(path, "table expected, got %s", type(value))
@@ -28,8 +37,7 @@ local function environment(value, path, fail)
   local list = {}
   for name, text in pairs(value) do
     local here = ("%s[%s]"):format(path, tostring(name))
-    if type(name) == "string" then text = name .. "=" .. tostring(text) end
-    list[#list + 1] = variable(text, here, fail)
+    list[#list + 1] = variable(name, text, here, fail) or nil
   end
   table.sort(list)
   return list
@@ -113,7 +121,7 @@ end
 -- a list with the fields
 --
 -- - `env`: the whole environment, { NAME = "VALUE" } or a list of "NAME=VALUE";
---   the caller's without it
+--   true stands for the caller's value; all of the caller's without `env`
 -- - `cwd`: the directory to start in
 -- - `path`: where to search, "/bin:/usr/bin"; otherwise PATH of `env`, or of
 --   the caller

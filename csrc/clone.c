@@ -97,6 +97,21 @@ static _Noreturn void child(lua_State *L) {
   leave(EXIT_FAILURE);
 }
 
+/* Puts what the options at 1 ask for into `args`; answers the namespaces. */
+static uint64_t check_options(lua_State *L, struct clone_args *args) {
+  static const char *const fields[] = {"cgroup", NULL};
+  far_fields(L, 1, fields, true);
+  uint64_t namespaces = far_words(L, 1, far_nswords, "namespace");
+  args->flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  args->exit_signal = SIGCHLD;
+  if (lua_getfield(L, 1, "cgroup") != LUA_TNIL) {
+    args->flags |= CLONE_INTO_CGROUP;
+    args->cgroup = (unsigned)far_fd_check(L, -1);
+  }
+  lua_pop(L, 1);
+  return namespaces;
+}
+
 /***
 Makes a child process in new namespaces, which runs a function and exits:
 with 0 when the function returns, with 1 and a traceback on the standard
@@ -113,19 +128,10 @@ directory that the child starts in
 too many. See clone(2).
 */
 static int bind_clone(lua_State *L) {
-  static const char *const fields[] = {"cgroup", NULL};
-  far_fields(L, 1, fields, true);
+  struct clone_args args = {0};
+  uint64_t namespaces = check_options(L, &args);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   far_at_most(L, 2);
-  uint64_t namespaces = far_words(L, 1, far_nswords, "namespace");
-  struct clone_args args = {
-    .flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-    .exit_signal = SIGCHLD,
-  };
-  if (lua_getfield(L, 1, "cgroup") != LUA_TNIL) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = (unsigned)far_fd_check(L, -1);
-  }
   struct far_process *p = far_process_new(L);
   bool *armed = guard_new(L);
   lua_pushcfunction(L, traceback);
@@ -133,15 +139,14 @@ static int bind_clone(lua_State *L) {
   lua_pushvalue(L, 2);
   args.pidfd = (uintptr_t)&p->pidfd;
   (void)fflush(NULL); /* a stream that cannot be written is not our failure */
-  pid_t pid = far_clone3(&args);
-  if (pid == 0) {
+  p->pid = far_clone3(&args);
+  if (p->pid == 0) {
     *armed = true;
     child(L);
   }
-  if (pid == -1)
+  if (p->pid == -1)
     return far_namespaces_raise(L, errno, "clone", NULL, namespaces);
-  p->pid = pid;
-  lua_settop(L, 4); /* closes the guard, unarmed */
+  lua_settop(L, 3); /* closes the guard, unarmed */
   return 1;
 }
 

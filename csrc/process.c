@@ -93,6 +93,26 @@ static void collect(lua_State *L, bool waited) {
   }
 }
 
+/* true|nil, "exit"|"signal", number: what os.execute answers. */
+static int push_end(lua_State *L, const struct far_process *p) {
+  if (p->how[0] == 'e' && p->code == 0)
+    lua_pushboolean(L, true);
+  else
+    luaL_pushfail(L);
+  lua_pushstring(L, p->how);
+  lua_pushinteger(L, p->code);
+  return 3;
+}
+
+/* The moment that a wait with the timeout at `index` ends, or -1. */
+static int64_t deadline_at(lua_State *L, int index) {
+  if (lua_isnoneornil(L, index))
+    return -1;
+  int64_t timeout = far_duration(L, index), start = now();
+  luaL_argcheck(L, timeout >= 0, index, "negative timeout");
+  return timeout < INT64_MAX - start ? start + timeout : -1;
+}
+
 /***
 Waits for the end of the process and says how it ended, as os.execute does;
 again later as well. A child whose status the kernel has thrown away, because
@@ -108,28 +128,17 @@ for a child of ns.clone, what its function raised. See waitid(2).
 static int process_wait(lua_State *L) {
   struct far_process *p = check(L);
   far_at_most(L, 2);
-  bool limited = !lua_isnoneornil(L, 2);
-  int64_t timeout = limited ? far_duration(L, 2) : 0;
-  luaL_argcheck(L, timeout >= 0, 2, "negative timeout");
-  if (p->how == NULL) {
-    check_open(L);
-    if (!await(L, p, limited ? now() + timeout : -1)) {
-      luaL_pushfail(L);
-      lua_pushliteral(L, "timeout");
-      return 2;
-    }
-    int err = -reap(p);
-    if (err != 0)
-      return far_raise(L, err, "wait", NULL, "for process %d", (int)p->pid);
-  }
-  collect(L, true);
-  if (p->how[0] == 'e' && p->code == 0)
-    lua_pushboolean(L, true);
-  else
+  int64_t deadline = deadline_at(L, 2);
+  if (p->how == NULL && !await(L, check_open(L), deadline)) {
     luaL_pushfail(L);
-  lua_pushstring(L, p->how);
-  lua_pushinteger(L, p->code);
-  return 3;
+    lua_pushliteral(L, "timeout");
+    return 2;
+  }
+  int err = p->how == NULL ? -reap(p) : 0;
+  if (err != 0)
+    return far_raise(L, err, "wait", NULL, "for process %d", (int)p->pid);
+  collect(L, true);
+  return push_end(L, p);
 }
 
 /***

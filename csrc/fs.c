@@ -48,8 +48,8 @@ static const struct far_word resolve_words[] = {
 
 /* The kernel refuses a mode for what makes no file, so only a mode that was
  * given is passed on then. */
-static void check_how(lua_State *L, struct open_how *how) {
-  static const char *const fields[] = {"mode", "resolve", NULL};
+static void check_how(lua_State *L, struct open_how *how, bool *optional) {
+  static const char *const fields[] = {"mode", "resolve", "optional", NULL};
   bool makes = (how->flags & O_CREAT) ||
                (how->flags & O_TMPFILE) == O_TMPFILE;
   how->mode = makes ? 0666 : 0;
@@ -61,6 +61,8 @@ static void check_how(lua_State *L, struct open_how *how) {
     how->mode = far_mode(L, 4, 0);
   if (far_field(L, 4, 5, "resolve"))
     how->resolve = far_words(L, 4, resolve_words, "resolve flag");
+  lua_getfield(L, 5, "optional");
+  *optional = lua_toboolean(L, -1);
 }
 
 static int open_again(int dir, const char *path, const struct open_how *how) {
@@ -81,7 +83,7 @@ Opens a file; the descriptor closes on exec.
 `path`, `nonblock`, `tmpfile`, `noctty`, `noatime`, `sync`, `dsync`, `direct`
 @tparam[opt] table how `mode` of a new file (`"0666"`), which the umask
 narrows; `resolve`: `in_root`, `beneath`, `no_magiclinks`, `no_symlinks`,
-`no_xdev`, `cached`
+`no_xdev`, `cached`; `optional`: nil is the answer when nothing is there
 @treturn fd
 @raise what open(2) and openat2(2) say; EXDEV or ELOOP when `resolve` forbids
 the way. EAGAIN is tried again, except with `cached`.
@@ -93,11 +95,15 @@ static int bind_openat2(lua_State *L) {
   luaL_argcheck(L, (how.flags & O_ACCMODE) != O_ACCMODE, 3,
                 "'wronly' contradicts 'rdwr' (say 'rdwr')");
   far_at_most(L, 4);
-  check_how(L, &how);
+  bool optional = false;
+  check_how(L, &how, &optional);
   how.flags |= O_CLOEXEC;
   int *fd = far_fd_new(L);
   *fd = open_again(dir, path, &how);
-  far_check(L, *fd, "openat2", path);
+  if (*fd == -1 && errno == ENOENT && optional)
+    lua_pushnil(L);
+  else
+    far_check(L, *fd, "openat2", path);
   return 1;
 }
 

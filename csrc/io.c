@@ -18,7 +18,7 @@
 Reads what is there, waiting for the first byte; also `fd:read(n)`.
 @function read
 @tparam fd fd
-@tparam[opt=65536] int n at most so many bytes
+@tparam[opt=4096] int n at most so many bytes
 @tparam[opt] int offset from there; the descriptor's position is neither
 used nor moved
 @treturn string|nil fewer bytes than asked for is no sign of the end; nil is
@@ -27,7 +27,7 @@ used nor moved
 static int bind_read(lua_State *L) {
   luaL_Buffer b;
   int fd = far_fd_check(L, 1);
-  lua_Integer n = luaL_optinteger(L, 2, 65536);
+  lua_Integer n = luaL_optinteger(L, 2, 4096);
   lua_Integer offset = luaL_optinteger(L, 3, -1);
   far_at_most(L, 3);
   luaL_argcheck(L, n >= 0 && n <= 0x7ffff000, 2, "size out of range");

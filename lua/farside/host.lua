@@ -71,7 +71,7 @@ end
 function M.facts()
   local uid, gid = core.geteuid(), core.getegid()
   local root = is_root(uid)
-  local mounts = require("farside.mountinfo").mountinfo()
+  local mounts = require("farside.mountinfo").points()
   return {
     root = root, uid = uid, gid = gid,
     below = root and below(mounts) or {},

@@ -257,11 +257,22 @@ local function needs_deny(kind, ranges, target, dir)
     and read_file(dir, "setgroups"):find "^allow"
 end
 
+local function spell_all(ranges)
+  local words <const> = {}
+  for i = 1, math.min(#ranges, 3) do words[i] = spell(ranges[i]) end
+  return table.concat(words, ",") .. (#ranges > 3 and ",…" or "")
+end
+
 -- nil, or the errno and what else there is to say about it.
 local function put_map(kind, which, ranges, target, dir, pid)
   local text <const> = M.format(ranges)
   local err = try_write(dir, kind.file, text)
-  if err and err.code == "EPERM" and needs_deny(kind, ranges, target, dir) then
+  if not err then return nil end
+  local there <const> = read_map(dir, kind.file)
+  if #there > 0 then
+    return core.errno.EPERM, "it has the map " .. spell_all(there)
+  end
+  if err.code == "EPERM" and needs_deny(kind, ranges, target, dir) then
     put_setgroups(dir, pid, "deny")
     err = try_write(dir, kind.file, text)
   end
@@ -271,23 +282,11 @@ local function put_map(kind, which, ranges, target, dir, pid)
   return require("farside.subid").write(which, pid, ranges)
 end
 
-local function spell_all(ranges)
-  local words <const> = {}
-  for i = 1, math.min(#ranges, 3) do words[i] = spell(ranges[i]) end
-  return table.concat(words, ",") .. (#ranges > 3 and ",…" or "")
-end
-
 local function write_map(which, target, map)
   local kind <const> = kinds[which]
   local ranges <const> = M.parse(map, kind.file)
   local dir <close>, pid = core.open_proc(target)
-  local there <const> = read_map(dir, kind.file)
-  local err, more
-  if #there > 0 then
-    err, more = core.errno.EPERM, "it has the map " .. spell_all(there)
-  else
-    err, more = put_map(kind, which, ranges, target, dir, pid)
-  end
+  local err, more = put_map(kind, which, ranges, target, dir, pid)
   if not err then return end
   core.raise(err, kind.call, nil, ("%s of process %d%s"):format(
     spell_all(ranges), pid, more and " (" .. more .. ")" or ""),

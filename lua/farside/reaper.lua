@@ -24,13 +24,14 @@ local function reap(payload, status)
   end
 end
 
---- Never returns.
+--- Never returns. The collector is stopped for good: no finaliser may close a
+-- number again that was closed here.
 -- @tparam int payload its pid as seen from here
 -- @tparam fd status where "exit" or "signal" and the number are written
 function M.run(payload, status)
   -- nothing of the caller's stays open but what the payload's end is told on
   local number <const> = status:fileno()
-  collectgarbage "stop" -- no finaliser may close a number again
+  collectgarbage "stop"
   core.close_range(3, number - 1)
   core.close_range(number + 1)
   while true do

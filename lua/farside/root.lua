@@ -13,7 +13,8 @@ local M = {}
 local Root = {}
 Root.__index = Root
 
-local inside <const> = { resolve = "in_root,no_magiclinks" }
+local inside <const> = "in_root,no_magiclinks"
+local maybe <const> = { resolve = inside, optional = true }
 
 -- A failed call speaks of the path as it was asked for, not of a descriptor.
 local function about(path, ok, ...)
@@ -65,14 +66,12 @@ end
 -- @raise as openat2
 function Root:open(path, flags, mode)
   return try(path, core.openat2, self.fd, path, flags,
-             { resolve = inside.resolve, mode = mode })
+             { resolve = inside, mode = mode })
 end
 
 -- What is at a path, or nil when there is nothing.
 function Root:find(path)
-  local ok, fd = pcall(core.openat2, self.fd, path, "path", inside)
-  if ok then return fd end
-  if fd.errno ~= errno.ENOENT then about(path, false, fd) end
+  return try(path, core.openat2, self.fd, path, "path", maybe)
 end
 
 --- Makes a directory and those above it that are missing, one by one; one that
@@ -156,21 +155,23 @@ end
 -- Opens what a mount is to cover, made when missing: a directory for a
 -- directory, an empty file for anything else.
 function Root:mountpoint(path, type)
+  if type == "directory" then return self:mkdir(path) end
   local fd = self:find(path)
-  if fd or type == "directory" then return fd or self:mkdir(path) end
+  if fd then return fd end
   local above, name = split(path)
   local parent <close> = self:mkdir(above)
-  try(path, core.openat2, parent, name, "wronly,create,excl,nofollow",
-      { mode = "0644" }):close()
-  return try(path, core.openat2, parent, name, "path,nofollow")
+  return try(path, core.openat2, parent, name, "wronly,create,excl,nofollow",
+             { mode = "0644" })
 end
 
 --- Puts a detached mount at a path. See move_mount(2).
 -- @tparam fd tree from open_tree or fsmount
 -- @tparam string path made when it is missing
+-- @tparam[opt] string type of its root, when it is known: "directory", "file"
 -- @raise as move_mount
-function Root:attach(tree, path)
-  local point <close> = self:mountpoint(path, core.fstatat(tree, "").type)
+function Root:attach(tree, path, type)
+  type = type or core.fstatat(tree, "").type
+  local point <close> = self:mountpoint(path, type)
   try(path, core.move_mount, tree, "", point, "")
 end
 
@@ -211,7 +212,7 @@ function Root:mount(fstype, path, options)
     end
     error(tree, 0)
   end
-  self:attach(tree, path)
+  self:attach(tree, path, "directory")
   tree:close()
 end
 
@@ -264,24 +265,39 @@ end
 function Root:devices(...)
   for _, name in ipairs { ... } do
     local tree <close> = device(name)
-    self:attach(tree, "/dev/" .. name)
+    self:attach(tree, "/dev/" .. name, "file")
   end
+end
+
+local nothing <const> = {
+  directory = function()
+    return filesystem("tmpfs", "ro,nosuid,nodev,noexec,size=4k")
+  end,
+  file = function() return device "null" end,
+}
+
+-- What covers a thing of a type, made once: once it is attached, a mount can
+-- be cloned for the next place.
+local function cover(made, type)
+  local kind = type == "directory" and type or "file"
+  if made[kind] then return core.open_tree(made[kind], "", "clone") end
+  made[kind] = nothing[kind]()
+  return made[kind]
 end
 
 --- Hides what is at these paths, where there is anything: an empty read-only
 -- directory over a directory, the null device over a file.
 -- @tparam string … paths
 function Root:mask(...)
+  local made = {}
   for _, path in ipairs { ... } do
     local point <close> = self:find(path)
     if point then
-      local dir = core.fstatat(point, "").type == "directory"
-      local cover <close> = dir
-        and filesystem("tmpfs", "ro,nosuid,nodev,noexec,size=4k")
-        or device "null"
-      try(path, core.move_mount, cover, "", point, "")
+      local tree = cover(made, core.fstatat(point, "").type)
+      try(path, core.move_mount, tree, "", point, "")
     end
   end
+  for _, tree in pairs(made) do tree:close() end
 end
 
 --- Write-protects what is at these paths, where there is anything, with all

@@ -11,7 +11,7 @@ local serial <const> = require "farside.serial"
 
 local M = {}
 
----- one step -----------------------------------------------------------------
+---- one step ----
 
 -- The functions that steps call, looked up before the clone: afterwards
 -- nothing may be loaded, for the files may be somebody else's.
@@ -48,7 +48,9 @@ local function take(self, step)
   if step.fail then core.raise(core.errno[step.fail], step.call) end
   local result
   if step.call == "setup" then
+    collectgarbage "restart" -- the caller's code may need it
     result = step.args[1](values.root)
+    collectgarbage "stop"
   elseif step.on then
     local object = values[step.on]
     result = object[step.call](object, arguments(step, values))
@@ -67,7 +69,7 @@ local function named(step, failure)
   return failure
 end
 
----- the child's side -----------------------------------------------------------
+---- the child's side ----
 
 local baton <const> = "+"
 
@@ -92,6 +94,7 @@ end
 
 -- Runs in the forked child; never returns.
 local function child_main(self, index)
+  collectgarbage "stop" -- marking would copy every page of the caller's heap
   self.mine:close()
   self.status_reader:close()
   package.path, package.cpath, package.searchers = "", "", {}
@@ -116,7 +119,7 @@ local function take_child(self, step, index)
   end
 end
 
----- the parent's side ----------------------------------------------------------
+---- the parent's side ----
 
 -- An error that the child sent, or the child's end, which is one too.
 local function child_failed(self, message)
@@ -131,7 +134,7 @@ local function child_failed(self, message)
 end
 
 local function await_child(self)
-  local message = core.recvmsg(self.mine, 65536)
+  local message = core.recvmsg(self.mine, 16384)
   if message ~= baton then child_failed(self, message) end
 end
 
@@ -150,7 +153,7 @@ local function take_parent(self, step, index)
   if not ok then error(named(step, failure), 0) end
 end
 
----- both ------------------------------------------------------------------------
+---- both ----
 
 -- Whose turn a step is.
 local function side_of(step)
@@ -182,7 +185,7 @@ function walk(self, side, first)
   end
 end
 
----- containers -------------------------------------------------------------------
+---- containers ----
 
 --- A running container. Field `pid`: its first process, as the caller sees it.
 -- @type Container
@@ -257,7 +260,7 @@ end
 local function start(self)
   walk(self, "parent", 1)
   -- the exec closes the last end of the channel; a message is a failure
-  local message = core.recvmsg(self.mine, 65536)
+  local message = core.recvmsg(self.mine, 16384)
   if message then child_failed(self, message) end
 end
 

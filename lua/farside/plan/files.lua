@@ -17,8 +17,8 @@ local function idmapped(recipe, facts)
 end
 
 local function take(plan, facts, mapped, as, path, alone)
-  plan:add(taker(facts), "take " .. path .. " as a mount of our own", "bind_tree",
-      path, { alone = alone }).as = as
+  plan:add(taker(facts), "take " .. path .. " as a mount of our own",
+           "bind_tree", path, { alone = alone }).as = as
   mapped[#mapped + 1] = { as = as, alone = alone }
 end
 
@@ -162,6 +162,7 @@ local function layered(plan, recipe)
 end
 
 function M.files(plan, recipe, facts)
+  plan:add("child", "modes are as they are asked for", "umask", "0022")
   plan:add("child", "what is mounted here stays here", "mount", nil, "/",
       nil, "rprivate")
   plan:add("child", "a place to build on, in memory", "mount", "tmpfs",

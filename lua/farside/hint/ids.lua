@@ -17,11 +17,12 @@ local function which(err)
   return err.call == "write_uid_map" and "uid" or "gid"
 end
 
--- The files of a process that is not dumpable are root's.
+-- The files of a process that is not dumpable are root's; the directory of
+-- them is not.
 row(maps .. " set_setgroups", "EACCES", function(err, sys)
   local uid = (sys.read(proc(err, "status")) or ""):match
               "Uid:%s+%d+%s+(%d+)"
-  local owner = sys.owner("/proc/" .. err.target)
+  local owner = sys.owner(proc(err, "uid_map"))
   if uid and owner and owner ~= math.tointeger(tonumber(uid)) then
     return ("process %d is not dumpable, since it changed its ids or ran a "
         .. "set-id program: write the map before that, or as root"):format(

@@ -32,8 +32,14 @@ local function write(path, text)
   assert(file:write(text))
 end
 
--- The directories that the examples name, in memory and nobody else's.
+-- The directories that the examples name, in memory and nobody else's; they
+-- cover what is there, which must not be us.
 local function furnish()
+  for _, path in ipairs { lfs.currentdir(), t.build } do
+    if path:find "^/run/" or path:find "^/srv/" then
+      pending "the tree lies in a directory that the examples name"
+    end
+  end
   local ns <const> = require "farside"
   for _, path in ipairs { "/run", "/srv" } do
     ns.mount("tmpfs", path, "tmpfs", "mode=0755")

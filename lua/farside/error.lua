@@ -14,6 +14,7 @@ local Error <const> = core.error
 core.sources((debug.getinfo(1, "S").source:gsub("error%.lua$", "")))
 
 -- mount /dev/sda on /mnt: Operation not permitted (EPERM): the kernel's words
+-- step: which step of a plan
 -- hint: what to do
 function Error:__tostring()
   local text = {}

@@ -144,7 +144,9 @@ describe("a clone", function()
     it("runs no finaliser of the parent when it " .. how, function()
       local path = t.tmpdir() .. "/finalised"
       local pid
-      local function tell() if core.getpid() ~= pid then write(path, "!") end end
+      local function tell()
+        if core.getpid() ~= pid then write(path, "!") end
+      end
       complaint(function()
         pid = core.getpid()
         local kept = setmetatable({}, { __gc = tell })

@@ -39,8 +39,14 @@ end
 
 describe("exec", function()
   it("becomes a program with its arguments", function()
-    assert.equal("a b  c\n", output(function() ns.exec("echo", "a", "b  c") end))
-    assert.equal("a 1\n", output(function() ns.exec { "echo", "a", 1 } end))
+    for expected, words in pairs {
+      ["a b  c\n"] = { "echo", "a", "b  c" }, ["a 1\n"] = { "echo", "a", 1 },
+    } do
+      assert.equal(expected, output(function() ns.exec(words) end))
+      assert.equal(expected, output(function()
+        ns.exec(table.unpack(words))
+      end))
+    end
   end)
 
   it("flushes what was written before", function()

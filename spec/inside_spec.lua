@@ -185,6 +185,8 @@ describe("inside", function()
       assert.matches("bad argument", refused(ns.inside, {}, print))
       assert.matches("inside_spec.lua:%d+: inside: function expected, got nil",
         refused(ns.inside, 1))
+      assert.matches("inside_spec.lua:%d+: inside: target expected, got nil",
+        refused(ns.inside, nil, print))
     end)
 
   it("raises EPERM for a namespace that is not the caller's to join",

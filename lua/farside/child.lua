@@ -28,7 +28,8 @@ end
 
 -- The child's own part of the stack: below it is the parent's.
 local function trace()
-  local text = debug.traceback("", 3):gsub("\n%s*%[C%]: in [^\n]*'xpcall'.*", "")
+  local parents <const> = "\n%s*%[C%]: in [^\n]*'xpcall'.*"
+  local text = debug.traceback("", 3):gsub(parents, "")
   return (text:gsub("^%s*stack traceback", "stack traceback of the child"))
 end
 

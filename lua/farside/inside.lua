@@ -8,6 +8,7 @@
 
 local child <const> = require "farside.child"
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
 local serial <const> = require "farside.serial"
 
 local M = {}
@@ -171,9 +172,9 @@ end
 -- sent, exits or is killed; EPERM without the right to join. See setns(2).
 function M.inside(target, fn, ...)
   local args = table.pack(...)
+  if target == nil then errors.usage "inside: target expected, got nil" end
   if type(fn) ~= "function" then
-    require("farside.error").usage("inside: function expected, got %s",
-                                   type(fn))
+    errors.usage("inside: function expected, got %s", type(fn))
   end
   load_all()
   local sheet <close> = child.sheet()

@@ -20,8 +20,9 @@ local write -- a value of any kind
 
 local function key_name(key)
   if math.type(key) == "integer" then return ("[%d]"):format(key) end
-  if type(key) == "string" and key:find "^[%a_][%w_]*$" then return "." .. key end
-  return ("[%q]"):format(tostring(key))
+  local name <const> = tostring(key)
+  local plain = type(key) == "string" and name:find "^[%a_][%w_]*$"
+  return plain and "." .. name or ("[%q]"):format(name)
 end
 
 -- "value 2.names[1]", from the keys on the way to it
@@ -74,7 +75,8 @@ local writers <const> = {
   string = function(out, value) put(out, ("<c1s8"):pack("s", value)) end,
   number = function(out, value)
     local integer = math.type(value) == "integer"
-    put(out, (integer and "<c1i8" or "<c1d"):pack(integer and "i" or "d", value))
+    put(out, integer and ("<c1i8"):pack("i", value)
+             or ("<c1d"):pack("d", value))
   end,
   table = write_table,
 }

@@ -62,7 +62,7 @@ local function check(given, fn)
       errors.usage("clone: %s needs the namespace \"%s\"", field, name)
     end
   end
-  return want, set
+  return want
 end
 
 ---- the parent's side ----
@@ -195,7 +195,7 @@ local function nothing() end
 -- @raise EPERM without the right to make the namespaces or to write the maps;
 -- then there is no child. See clone(2), user_namespaces(7), time_namespaces(7).
 function M.clone(options_, fn)
-  local want, set = check(options_, fn)
+  local want = check(options_, fn)
   want.offsets = offsets(want)
   want.maps = want.uid_map or want.gid_map or want.setgroups ~= nil
   local list = core_options(want)

@@ -75,6 +75,36 @@ describe("the README", function()
     end)
   end
 
+  it("quotes the messages of failures as they are", function()
+    local failing <const> = {
+      [[ns.clone({ "user", "mnt" }, function()
+          ns.mount("proc", "/proc", "proc")
+        end):wait()]],
+      [[ns.run { "true", mounts = { { bind = "/srv/www", at = "/x" } } }]],
+    }
+    t.userns(function()
+      require("farside").mount("tmpfs", "/srv", "tmpfs")
+      for i, code in ipairs(failing) do
+        local pipe = io.popen(driver .. " -e '" .. code .. "' 2>&1")
+        failing[i] = pipe:read "a":match ":%d: (.-)\n$"
+        pipe:close()
+        local quoted <const> = failing[i]:gsub("\n", "\n    ")
+        assert.truthy(readme:find(quoted, 1, true), failing[i])
+      end
+    end)
+  end)
+
+  it("quotes the plan as root sees it", function()
+    t.needs "root"
+    local pipe <close> = io.popen(driver .. " plan --hostname moon -- /bin/sh")
+    local plan <const> = pipe:read "a"
+    local quoted <const> = readme:match "%$ farside plan .-\n(.-)\n\n"
+    for line in quoted:gmatch "[^\n]+" do
+      local words = line:gsub("^[%s%d]+", "")
+      assert(words == "…" or plan:find(words, 1, true), line)
+    end
+  end)
+
   it("names what can be made", function()
     local makefile <const> = content "Makefile"
     for target in readme:gmatch "[%s`]make ([a-z]+)[`%s]" do

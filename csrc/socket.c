@@ -251,6 +251,15 @@ static int64_t now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* When a time limit is over, on the clock of now(); -1 for none. */
+static int64_t check_deadline(lua_State *L, int index) {
+  if (lua_isnoneornil(L, index))
+    return -1;
+  int64_t limit = far_duration(L, index), start = now();
+  luaL_argcheck(L, limit >= 0, index, "negative time");
+  return limit > INT64_MAX - start ? INT64_MAX : start + limit;
+}
+
 /* ppoll until something is ready or `deadline` (ns; none when negative) is
  * past; signals may run Lua's hook in between. */
 static int wait_for(lua_State *L, struct pollfd *p, nfds_t count,
@@ -309,10 +318,9 @@ the events wanted: "in", "out", "pri"
 @raise EBADF for a number that is not open. See poll(2).
 */
 static int bind_poll(lua_State *L) {
-  int64_t limit = lua_isnoneornil(L, 2) ? -1 : far_duration(L, 2);
   luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_argcheck(L, lua_isnoneornil(L, 2) || limit >= 0, 2, "negative time");
   far_at_most(L, 2);
+  int64_t deadline = check_deadline(L, 2);
   lua_settop(L, 2);
   lua_Integer count = luaL_len(L, 1);
   lua_createtable(L, (int)count, 0);
@@ -322,9 +330,6 @@ static int bind_poll(lua_State *L) {
     want(L, &p[i]);
     lua_rawseti(L, 3, i + 1);
   }
-  int64_t start = limit < 0 ? 0 : now();
-  int64_t deadline = limit < 0 ? -1 : limit > INT64_MAX - start
-                                        ? INT64_MAX : start + limit;
   wait_for(L, p, (nfds_t)count, deadline);
   return push_ready(L, p, (nfds_t)count);
 }

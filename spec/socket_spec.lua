@@ -141,6 +141,7 @@ describe("poll", function()
     local a, b = ns.socketpair "stream"
     assert.same({}, (ns.poll({ a, b }, "1ms")))
     assert.same({}, (ns.poll({}, 0)))
+    assert.matches("negative time", message(ns.poll, {}, -1))
   end)
 
   it("raises for a number that is not open", function()

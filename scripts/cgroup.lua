@@ -8,7 +8,7 @@ local ns = require "farside"
 -- A cgroup to be in, where there is a tree that we may write to.
 local function make()
   for _, mount in ipairs(ns.mountinfo()) do
-    local path = mount.mountpoint .. "/farside-" .. ns.getpid()
+    local path = mount.target .. "/farside-" .. ns.getpid()
     if mount.fstype == "cgroup2" and pcall(ns.mkdirat, nil, path, "0755") then
       return path
     end

@@ -158,7 +158,7 @@ describe("a container", function()
   end)
 
   test("has clocks of its own", function()
-    local days = sh("cut -d. -f1 /proc/uptime", { time = { boottime = "30d" } })
+    local days = sh("cut -d. -f1 /proc/uptime", { boottime = "30d" })
     assert.is_true(tonumber(days) > 30 * 86400)
   end)
 
@@ -195,6 +195,20 @@ describe("a container", function()
     local said = sh("cat /data/x/f; touch /data/x/g 2>&1",
       { mounts = { { bind = directory, at = "/data/x", "ro" } } })
     assert.is_truthy(said:find "^1\n.*Read%-only file system")
+  end)
+
+  test("brings in no devices and no set-user-id programs by a bind", function()
+    local line = sh("grep ' /data ' /proc/self/mountinfo",
+                    { mounts = { { bind = "/usr", at = "/data" } } })
+    assert.is_truthy(line:find "nosuid,nodev")
+    assert.is_truthy(sh("grep ' / ' /proc/self/mountinfo"):find "nodev")
+  end)
+
+  test("reads as root only what others may, with idmap = false", function()
+    if not root then return pending "an ordinary user reads no more anyway" end
+    local shadow = "cat /etc/shadow > /dev/null 2>&1; echo $?"
+    assert.equal("0", sh(shadow))
+    assert.equal("1", sh(shadow, { idmap = false }))
   end)
 
   test("mounts a tmpfs of the size that is asked for", function()
@@ -284,6 +298,13 @@ describe("a container that fails", function()
     assert.is_truthy(tostring(err):find("no motd today", 1, true))
   end)
 
+  test("does not start in a directory outside its root", function()
+    local outside <close> = ns.openat2(nil, "/", "path,directory")
+    local err = failure { "true", keep = { outside },
+                          cwd = "/proc/self/fd/" .. outside:fileno() }
+    assert.is_truthy(tostring(err):find("(outside the root)", 1, true))
+  end)
+
   test("says which directory is not there", function()
     local err = failure { "sh", root = "/no/such/root" }
     assert.equal("/no/such/root", err.path)
@@ -294,7 +315,7 @@ describe("a container that fails", function()
     ["the default"] = { "/bin/true", hostname = "moon" },
     ["without an init"] = { "/bin/true", init = false },
     ["with all of it"] = { "/bin/true", hostname = "moon", readonly = true,
-      cwd = "/usr", time = { boottime = 1 }, env = { A = "1" },
+      cwd = "/usr", boottime = 1, env = { A = "1" },
       rlimits = { nofile = 64 }, setup = function() end,
       mounts = { { bind = "/usr", at = "/data/usr", "ro" },
                  { tmpfs = "/scratch", size = "1M" } } },

@@ -245,7 +245,7 @@ describe("fstatat", function()
     assert.is_false(ns.fstatat(nil, "/proc/self").mount_root)
     local ids = {}
     for _, mount in ipairs(ns.mountinfo()) do ids[mount.id] = mount end
-    assert.equal("/proc", ids[proc.mount_id].mountpoint)
+    assert.equal("/proc", ids[proc.mount_id].target)
   end)
 end)
 

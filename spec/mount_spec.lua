@@ -16,7 +16,7 @@ end
 local function at(path)
   local found
   for _, mount in ipairs(ns.mountinfo()) do
-    if mount.mountpoint == path then found = mount end
+    if mount.target == path then found = mount end
   end
   return found
 end

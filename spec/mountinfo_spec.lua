@@ -11,7 +11,7 @@ describe("mountinfo", function()
   it("has every field of a line", function()
     assert.same({
       id = 36, parent = 35, major = 98, minor = 0,
-      root = "/mnt1", mountpoint = "/mnt2",
+      root = "/mnt1", target = "/mnt2",
       options = { "rw", "noatime", rw = true, noatime = true },
       propagation = { master = 1, shared = 7 },
       fstype = "ext3", source = "/dev/root",
@@ -36,18 +36,18 @@ describe("mountinfo", function()
     local mount = one("1 0 0:1 /a\\040b /c\\011d\\012e\\134f rw - fuse.x "
                       .. "\\043src rw,lowerdir=/x\\040y")
     assert.equal("/a b", mount.root)
-    assert.equal("/c\td\ne\\f", mount.mountpoint)
+    assert.equal("/c\td\ne\\f", mount.target)
     assert.equal("#src", mount.source)
     assert.equal("/x y", mount.super_options.lowerdir)
   end)
 
   it("decodes no text twice", function()
-    assert.equal("/a\\040", one("1 0 0:1 / /a\\134040 rw - x y rw").mountpoint)
+    assert.equal("/a\\040", one("1 0 0:1 / /a\\134040 rw - x y rw").target)
   end)
 
   it("keeps an empty source and options with blanks", function()
     local mount = one "1 0 0:1 / /- rw - tmpfs  rw,a=b c"
-    assert.equal("/-", mount.mountpoint)
+    assert.equal("/-", mount.target)
     assert.equal("", mount.source)
     assert.equal("b c", mount.super_options.a)
     assert.equal("none", one "1 0 0:1 / / rw - tmpfs none ".source)
@@ -80,7 +80,7 @@ describe("mountinfo", function()
       ns.mkdirat(nil, "/mnt/a b\n\\c")
       ns.mount("my source", "/mnt/a b\n\\c", "tmpfs")
       local mounts = ns.mountinfo()
-      assert.equal("/mnt/a b\n\\c", mounts[#mounts].mountpoint)
+      assert.equal("/mnt/a b\n\\c", mounts[#mounts].target)
       assert.equal("my source", mounts[#mounts].source)
     end)
   end)

@@ -42,7 +42,8 @@ describe("a recipe", function()
     { { "" }, "plan: [1]: string expected, got an empty one" },
     { { "sh", 7 }, "plan: [2]: string expected, got number" },
     { { "sh", [3] = "x" }, "plan: unknown key '3'" },
-    { { "sh", hostnam = "x" }, "plan: unknown key 'hostnam'" },
+    { { "sh", hostnam = "x" },
+      "plan: unknown key 'hostnam' (did you mean 'hostname'?)" },
     { { "sh", hostname = "" },
       "plan: hostname: string expected, got an empty one" },
     { { "sh", hostname = "a\0b" },
@@ -53,7 +54,8 @@ describe("a recipe", function()
       "plan: root.layers: at least one directory expected" },
     { { "sh", root = { layers = { 1 } } },
       "plan: root.layers[1]: string expected, got number" },
-    { { "sh", root = { layrs = {} } }, "plan: root: unknown key 'layrs'" },
+    { { "sh", root = { layrs = {} } }, "plan: root: unknown key 'layrs' "
+      .. "(did you mean 'layers'?)" },
     { { "sh", share = "nett" }, "plan: share[1]: mnt, mount, uts, ipc, net, "
       .. "network, pid, user, cgroup, time expected, got 'nett'" },
     { { "sh", share = "mnt" }, "plan: share: a container needs its own mnt "
@@ -80,7 +82,16 @@ describe("a recipe", function()
     { { "sh", keep = { -1 } }, "plan: keep[1]: descriptor expected, got -1" },
     { { "sh", capabilities = "some" },
       "plan: capabilities: \"all\", \"none\" or a list expected, got 'some'" },
-    { { "sh", time = { realtime = 1 } }, "plan: time: unknown key 'realtime'" },
+    { { "sh", boottime = "soon" }, "plan: boottime: seconds or a time such as "
+      .. "\"5m\" expected, got 'soon'" },
+    { { "sh", share = "time", boottime = 1 },
+      "plan: boottime: clocks cannot be set with share = \"time\"" },
+    { { "sh", rlimits = { nofiles = 1 } }, "plan: rlimits.nofiles: unknown "
+      .. "resource 'nofiles' (did you mean 'nofile'?)" },
+    { { "sh", rlimits = { core = "big" } }, "plan: rlimits.core: number, size "
+      .. "such as \"64M\" or \"unlimited\" expected, got 'big'" },
+    { { "sh", capabilities = { "net_rwa" } }, "plan: capabilities[1]: unknown "
+      .. "capability 'net_rwa' (did you mean 'net_raw'?)" },
   }
   for _, case in ipairs(wrong) do
     it("is refused: " .. case[2], function()
@@ -132,9 +143,9 @@ describe("a plan", function()
   end)
 
   it("lays an overlay over what an ordinary user may", function()
-    has({ "sh" }, user, '"lowerdir=/usr,upperdir=upper/usr,workdir=work/usr')
+    has({ "sh" }, user, '"nodev,lowerdir=/usr,upperdir=upper/usr,workdir=work/usr')
     has({ "sh" }, user, 'root:symlink("usr/bin", "/bin")')
-    has({ "sh" }, user, 'root:bind("/home", "/home", "ro")')
+    has({ "sh" }, user, 'root:bind("/home", "/home", "nodev,ro")')
   end)
 
   it("shows root's files through an idmapped mount", function()

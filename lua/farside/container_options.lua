@@ -97,7 +97,6 @@ local function assignment(key)
 end
 
 assignment "rlimits"
-assignment "time"
 
 --- The options, for the parser and the help text.
 M.specs = {}

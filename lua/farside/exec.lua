@@ -91,10 +91,19 @@ local function set_cloexec(list, on)
   for _, fd in ipairs(list or {}) do core.cloexec(fd, on) end
 end
 
+-- A link to a descriptor that was left open may lead out of the root.
+local function enter(directory)
+  core.chdir(directory)
+  if core.getcwd():sub(1, 1) ~= "/" then
+    core.raise(core.errno.ENOENT, "chdir", directory,
+               directory .. " (outside the root)")
+  end
+end
+
 local function run(want, files)
   local argv = table.move(want, 1, #want, 1, {})
   argv[1] = want.argv0 or argv[1]
-  if want.cwd then core.chdir(want.cwd) end
+  if want.cwd then enter(want.cwd) end
   core.close_range(3, nil, "cloexec")
   set_cloexec(want.keep, false)
   core.execve(files, argv, want.env, "sigdefault")

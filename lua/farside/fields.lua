@@ -126,6 +126,48 @@ local function sorted_keys(value)
   return keys
 end
 
+-- How many letters must be changed, put in or taken out; more than two are
+-- as good as any.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local corner = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local change = a:byte(i) == b:byte(j) and 0 or 1
+      corner, row[j] = row[j],
+        math.min(row[j] + 1, row[j - 1] + 1, corner + change)
+    end
+  end
+  return row[#b]
+end
+
+--- Says what somebody who wrote an unknown word may have meant.
+-- @tparam string what "key", "capability"…
+-- @tparam string word
+-- @tparam table known a list of words
+-- @treturn string "unknown key 'x' (did you mean 'y'?)", or with all of them
+-- when none is near
+function M.unknown(what, word, known)
+  table.sort(known)
+  local best, least = nil, 3
+  for _, candidate in ipairs(known) do
+    local far = distance(tostring(word), candidate)
+    if far < least then best, least = candidate, far end
+  end
+  local advice = best and ("did you mean '%s'?"):format(best)
+    or "expected " .. table.concat(known, ", ")
+  return ("unknown %s '%s' (%s)"):format(what, tostring(word), advice)
+end
+
+-- The keys of a field table, as M.unknown wants them.
+local function names(record_fields)
+  local list = {}
+  for name in pairs(record_fields) do list[#list + 1] = name end
+  return list
+end
+
 --- A table with these fields and no others: { name = check }. `positional`
 -- checks the list part, when there is to be one.
 function M.record(fields, positional)
@@ -142,7 +184,7 @@ function M.record(fields, positional)
       local check = fields[key]
       if positional and math.type(key) == "integer" then check = positional end
       if not check then
-        fail(path, "unknown key '%s'", tostring(key))
+        fail(path, "%s", M.unknown("key", key, names(fields)))
       end
       copy[key] = check(value[key], inner(key), fail)
     end

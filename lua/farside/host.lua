@@ -21,7 +21,7 @@ local own <const> = { proc = true, sys = true, dev = true, tmp = true,
 local function top(mounts)
   local busy = {} -- top directories with something mounted below or on them
   for _, mount in ipairs(mounts) do
-    local name = mount.mountpoint:match "^/([^/]+)"
+    local name = mount.target:match "^/([^/]+)"
     if name then busy[name] = true end
   end
   local entries = core.readdir "/"
@@ -56,10 +56,10 @@ local files <const> = {
 local function below(mounts)
   local list = {}
   for _, mount in ipairs(mounts) do
-    local name = mount.mountpoint:match "^/([^/]+)"
+    local name = mount.target:match "^/([^/]+)"
     local mappable = files[mount.fstype]
     if name and not own[name] and mappable ~= nil then
-      list[#list + 1] = { path = mount.mountpoint, mappable = mappable }
+      list[#list + 1] = { path = mount.target, mappable = mappable }
     end
   end
   return list

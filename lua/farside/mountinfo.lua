@@ -41,7 +41,7 @@ local line_pattern <const> =
 -- One line as a table, nil for what is no line of mountinfo. The source may
 -- be empty; then two blanks stand side by side.
 local function parse_line(line)
-  local id, parent, major, minor, root, mountpoint, options, tags, fstype,
+  local id, parent, major, minor, root, target, options, tags, fstype,
     source, super_options = line:match(line_pattern)
   if not id then return nil end
   return {
@@ -50,7 +50,7 @@ local function parse_line(line)
     major = math.tointeger(major),
     minor = math.tointeger(minor),
     root = unescape(root),
-    mountpoint = unescape(mountpoint),
+    target = unescape(target),
     options = words(options),
     propagation = propagation(tags),
     fstype = unescape(fstype),
@@ -90,13 +90,13 @@ end
 
 --- Where which type of file system is mounted, in the kernel's order: all that
 -- most need of the own mounts, at a fifth of the cost.
--- @treturn {table,...} each with `mountpoint` and `fstype`
+-- @treturn {table,...} each with `target` and `fstype`
 function M.points()
   local points = {}
   for line in text_of():gmatch "[^\n]+" do
-    local _, _, _, _, _, mountpoint, _, _, fstype = line:match(line_pattern)
+    local _, _, _, _, _, target, _, _, fstype = line:match(line_pattern)
     if fstype then
-      points[#points + 1] = { mountpoint = unescape(mountpoint),
+      points[#points + 1] = { target = unescape(target),
                               fstype = unescape(fstype) }
     end
   end
@@ -108,7 +108,7 @@ end
 -- @tparam[opt] int|process|string of a process (this one when absent), the
 -- absolute path of a mountinfo file, or its text
 -- @treturn {table,...} each with `id`, `parent`, `major`, `minor`, `root`
--- (what of the file system is mounted), `mountpoint`, `options` and
+-- (what of the file system is mounted), `target`, `options` and
 -- `super_options` (of the mount and of its file system: a list of words that
 -- is also a set, `options.ro`, `super_options.size`), `propagation`
 -- (`shared`, `master`, `propagate_from` with the number of the peer group,

@@ -1,6 +1,8 @@
 --- What may be asked of a container: the keys of a recipe, how each is
 -- checked, and how each is spelled on the command line.
 
+local core <const> = require "farside.core"
+local clock <const> = require "farside.clock"
 local fields <const> = require "farside.fields"
 
 local M = {}
@@ -39,7 +41,7 @@ local function environment(value, where, fail)
     elseif setting == true or setting == false then
       copy[name] = setting
     else
-      copy[name] = text ~= nil and fields.text(setting, at, fail)
+      copy[name] = fields.text(setting, at, fail)
       if setting:find("\0", 1, true) then
         fail(at, "string without zero bytes expected")
       end
@@ -100,6 +102,27 @@ local function root(value, where, fail)
   return { directory = value }
 end
 
+-- What the core would say of a word, told before anything is made.
+local function known(what, call, word, at, fail)
+  local ok, message = pcall(call, word)
+  if ok then return end
+  local list = {}
+  for name in message:match "expected (.*)%)%)$":gmatch "[%w_]+" do
+    list[#list + 1] = name
+  end
+  fail(at, "%s", fields.unknown(what, word, list))
+end
+
+local function limit_value(value, at, fail)
+  local number = math.type(value) == "integer" and value >= 0
+  local size = type(value) == "string" and value:find "^%d+[KMGT]?$"
+  if not number and not size and value ~= "unlimited" then
+    fail(at, "number, size such as \"64M\" or \"unlimited\" expected, got '%s'",
+         tostring(value))
+  end
+  return value
+end
+
 local function limits(value, where, fail)
   if type(value) ~= "table" then
     fail(where, "table expected, got %s", type(value))
@@ -109,12 +132,17 @@ local function limits(value, where, fail)
     local at = where .. "." .. tostring(name)
     if type(name) ~= "string" then
       fail(where, "name of a limit expected, got '%s'", tostring(name))
-    elseif math.type(limit) ~= "integer" and type(limit) ~= "string" then
-      fail(at, "number or size expected, got %s", type(limit))
     end
-    copy[name] = limit
+    known("resource", core.getrlimit, name, at, fail)
+    copy[name] = limit_value(limit, at, fail)
   end
   return copy
+end
+
+local function capability(value, where, fail)
+  text(value, where, fail)
+  known("capability", core.capability.has, value, where, fail)
+  return value
 end
 
 -- A list of words or one of "all" and "none".
@@ -124,7 +152,7 @@ local function capabilities(value, where, fail)
   if type(value) == "string" then
     fail(where, "\"all\", \"none\" or a list expected, got '%s'", value)
   end
-  return list(text)(value, where, fail)
+  return list(capability)(value, where, fail)
 end
 
 -- The keys, in the order of the help text. `option` is what stands after the
@@ -134,6 +162,9 @@ M.keys = {
   { name = "root", check = root, option = "DIR",
     help = "a directory for the container's files; the host's own files, "
         .. "behind a throw-away layer, when it is not given" },
+  { name = "idmap", check = fields.boolean, default = true, off = "no_idmap",
+    help = "with root's files: show them as they are owned, so that the "
+        .. "container's root reads only what others may" },
   { name = "readonly", check = fields.boolean,
     help = "nothing can be written but on mounts of the container's own" },
   { name = "hostname", check = text, option = "NAME",
@@ -155,9 +186,10 @@ M.keys = {
     help = "its user ids, as in 0:100000:65536" },
   { name = "gid_map", check = map, option = "IN:OUT:COUNT",
     help = "its group ids; as the user ids when not given" },
-  { name = "time", check = record(require("farside.clock").fields),
-    option = "CLOCK=OFFSET", many = true,
-    help = "an offset of its clocks monotonic and boottime: boottime=30d" },
+  { name = "monotonic", check = clock.offset, option = "OFFSET",
+    help = "set its monotonic clock so far from the caller's: 5m" },
+  { name = "boottime", check = clock.offset, option = "OFFSET",
+    help = "set its boottime clock so far from the caller's: 30d" },
   { name = "capabilities", check = capabilities, option = "WORDS",
     help = "what its root may do: words of capabilities(7), all or none" },
   { name = "rlimits", check = limits, option = "NAME=LIMIT", many = true,
@@ -208,8 +240,8 @@ local function consistent(recipe, fail)
     fail("uid_map", "ids cannot be mapped with share = \"user\"")
   elseif shared.uts and (recipe.hostname or recipe.domainname) then
     fail("hostname", "would rename the host with share = \"uts\"")
-  elseif shared.time and recipe.time then
-    fail("time", "clocks cannot be set with share = \"time\"")
+  elseif shared.time and (recipe.monotonic or recipe.boottime) then
+    fail(recipe.boottime and "boottime" or "monotonic", "clocks cannot be set with share = \"time\"")
   elseif recipe.init and shared.pid then
     recipe.init = false -- there is no PID 1 of its own to be
   end

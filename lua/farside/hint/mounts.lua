@@ -62,7 +62,7 @@ row("mount fsmount", "EPERM", function(err, sys)
       seen = mount
       if mount.options.ro and not options(err).ro then
         return ("the %s on %s is read-only, and a new one must be, too: add "
-            .. "\"ro\""):format(fs, mount.mountpoint)
+            .. "\"ro\""):format(fs, mount.target)
       end
     end
   end
@@ -87,11 +87,11 @@ row("mount fsmount", "EPERM", function(err, sys)
   if (fs ~= "proc" and fs ~= "sysfs") or not sys:in_userns() then return nil end
   local at = fs == "proc" and "/proc" or "/sys"
   for _, mount in ipairs(sys:mounts_below(at)) do
-    if not empty[mount.mountpoint] then
+    if not empty[mount.target] then
       return ("%s is covered, as in an engine's container, and the kernel "
           .. "refuses a new %s that would show it: bind %s instead, or run "
           .. "the outer container with %s unmasked"):format(
-        mount.mountpoint, fs, at, at)
+        mount.target, fs, at, at)
     end
   end
 end)
@@ -143,9 +143,9 @@ local overlay_checks <const> = {
   function(upper, work, _, sys)
     local one = upper and absolute(upper) and sys:mount_of(upper)
     local other = work and absolute(work) and sys:mount_of(work)
-    if one and other and one.mountpoint ~= other.mountpoint then
+    if one and other and one.target ~= other.target then
       return ("upperdir is on the mount %s, workdir on %s: both must be on "
-          .. "one"):format(one.mountpoint, other.mountpoint)
+          .. "one"):format(one.target, other.target)
     end
   end,
   function(upper, _, lower)
@@ -162,7 +162,7 @@ local overlay_checks <const> = {
       if below and sys:in_userns() then
         return ("lowerdir %s has mounts below it (%s), and those from an "
             .. "outer user namespace are locked to it: use directories "
-            .. "without"):format(layer, below.mountpoint)
+            .. "without"):format(layer, below.target)
       end
     end
   end,
@@ -189,7 +189,7 @@ row("mount", "EINVAL", function(err, sys)
   if below and sys:in_userns() then
     return ("%s has mounts below it (%s), and those from an outer user "
         .. "namespace are locked to it: use \"rbind\""):format(
-      source, below.mountpoint)
+      source, below.target)
   end
 end)
 
@@ -264,7 +264,7 @@ row("pivot_root", "EINVAL", function(err, sys)
   for _, mount in pairs { new, parent(sys, new), sys:mount_at "/" } do
     if mount.propagation.shared then
       return ("the mount %s is shared: make the mounts private first, with "
-          .. "mount(nil, \"/\", nil, \"rprivate\")"):format(mount.mountpoint)
+          .. "mount(nil, \"/\", nil, \"rprivate\")"):format(mount.target)
     elseif mount.fstype == "rootfs" then
       return "the root is the initial RAM file system, which cannot be left: "
           .. "use chroot, or move the new root over it"

@@ -42,7 +42,7 @@ row("execve", "EACCES", function(err, sys)
   local mount = err.path and err.path:sub(1, 1) == "/" and
                 sys:mount_of(err.path)
   if mount and mount.options.noexec then
-    return ("the mount %s is noexec"):format(mount.mountpoint)
+    return ("the mount %s is noexec"):format(mount.target)
   end
 end)
 

@@ -154,9 +154,9 @@ local function hidden(list, mount)
       return true
     end
     local on_top = other.parent == mount.id and
-                   other.mountpoint == mount.mountpoint
+                   other.target == mount.target
     if other ~= mount and (on_top or other.parent == mount.parent and
-       below(mount.mountpoint, other.mountpoint)) then
+       below(mount.target, other.target)) then
       return true
     end
   end
@@ -167,7 +167,7 @@ end
 function System:mount_at(path)
   local list <const> = self:mounts() or {}
   for _, mount in ipairs(list) do
-    if mount.mountpoint == path and not hidden(list, mount) then
+    if mount.target == path and not hidden(list, mount) then
       return mount
     end
   end
@@ -177,7 +177,7 @@ end
 function System:mounts_below(path)
   local list <const>, found = self:mounts() or {}, {}
   for _, mount in ipairs(list) do
-    if below(mount.mountpoint, path) and not hidden(list, mount) then
+    if below(mount.target, path) and not hidden(list, mount) then
       found[#found + 1] = mount
     end
   end

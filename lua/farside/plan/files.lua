@@ -13,22 +13,25 @@ end
 -- With a user namespace and real root, files are shown as container root's by
 -- an idmapped mount: nothing on disk is changed.
 local function idmapped(recipe, facts)
-  return facts.root and not recipe.share.user
+  return facts.root and recipe.idmap and not recipe.share.user
 end
 
 local function take(plan, facts, mapped, as, path, alone)
   plan:add(taker(facts), "take " .. path .. " as a mount of our own",
-           "bind_tree", path, { alone = alone }).as = as
+           "bind_tree", path, { alone = alone, set = { "nodev" } }).as = as
   mapped[#mapped + 1] = { as = as, alone = alone }
 end
 
--- The attributes that a mount's words set.
+-- The attributes of a mount that was asked for: devices and set-user-id
+-- programs come in by no bind.
 local function attributes(mount)
-  local set = {}
+  local set = { "nodev", "nosuid" }
   for _, word in ipairs(mount) do
-    if word ~= "rw" then set[#set + 1] = word end
+    if word ~= "rw" and word ~= "nodev" and word ~= "nosuid" then
+      set[#set + 1] = word
+    end
   end
-  return #set > 0 and set or nil
+  return set
 end
 
 -- All trees that are needed, opened before anything covers them. Answers those
@@ -40,7 +43,7 @@ function M.sources(plan, recipe, facts)
     for i, mount in ipairs(facts.below) do
       local as = "below" .. i
       plan:add("parent", "and " .. mount.path .. ", to be read", "bind_tree",
-          mount.path, { alone = true, set = "ro" }).as = as
+          mount.path, { alone = true, set = { "nodev", "ro" } }).as = as
       if mount.mappable then
         mapped[#mapped + 1] = { as = as, alone = true }
       end
@@ -81,7 +84,8 @@ local function overlay(plan, recipe, label, at, lower, upper, work)
   local options = ("lowerdir=%s,upperdir=%s,workdir=%s"):format(lower, upper,
                                                                 work)
   if not recipe.share.user then options = options .. ",userxattr" end
-  plan:add("child", label, "mount", "overlay", at, "overlay", options)
+  plan:add("child", label, "mount", "overlay", at, "overlay",
+           "nodev," .. options)
 end
 
 local function directory(plan, name, mode)
@@ -125,7 +129,7 @@ local function host_for_user(plan, recipe, facts)
     elseif entry.type ~= "directory" or entry.busy or recipe.readonly or
            entry.name:find "[,:\\]" then
       plan:tell("child", "root", "the host's " .. path .. ", to be read",
-           "bind", path, path, "ro")
+           "bind", path, path, "nodev,ro")
     else
       local upper, work = "upper" .. path, "work" .. path
       directory(plan, upper, entry.mode)

@@ -50,9 +50,10 @@ end
 function M.clocks(plan, recipe)
   if recipe.share.time then return end
   plan:add("child", "clocks of its own", "unshare", "time")
-  if recipe.time then
+  if recipe.monotonic or recipe.boottime then
     plan:add("child", "set before anyone lives by them",
-        "write_time_offsets", recipe.time)
+             "write_time_offsets", { monotonic = recipe.monotonic,
+                                     boottime = recipe.boottime })
   end
   plan:add("child", "the child itself lives by them too", "setns",
       "/proc/self/ns/time_for_children", "time")

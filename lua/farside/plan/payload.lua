@@ -100,7 +100,7 @@ function M.payload(plan, recipe)
     end
   end
   local command = table.move(recipe.command, 1, #recipe.command, 1,
-    { env = environment(recipe), cwd = recipe.cwd, keep = recipe.keep })
+    { env = environment(recipe), cwd = recipe.cwd or "/", keep = recipe.keep })
   plan:add(where, "the program takes over", "exec", command)
 end
 

@@ -334,6 +334,16 @@ describe("a container that fails", function()
 end)
 
 describe("a running container", function()
+  test("can be looked into, as its root", function()
+    local container <close> = ns.spawn { "/bin/sleep", "1000",
+                                         hostname = "moon" }
+    local name, uid, pid = ns.inside(container, function()
+      return ns.uname().nodename, ns.getuid(), ns.getpid()
+    end)
+    assert.same({ "moon", 0 }, { name, uid })
+    assert.is_true(pid > 2)
+  end)
+
   test("ends with the object that stands for it", function()
     local pidfd
     do

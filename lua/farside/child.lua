@@ -45,6 +45,18 @@ local function sendable(err)
   return tostring(err)
 end
 
+local function refuse(name)
+  return ("nothing is loaded inside the namespaces of others: "
+          .. "require '%s' before"):format(name)
+end
+
+--- Closes the ways to load code, in a child whose files will be somebody
+-- else's. Modules that are in memory already (package.preload) stay within
+-- reach.
+function M.seal()
+  package.searchers = { package.searchers[1], refuse }
+end
+
 --- Runs a function in the child. When it raises, the error is written and the
 -- child ends with 1.
 -- @return what the function returns

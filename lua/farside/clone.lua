@@ -51,6 +51,9 @@ local belongs <const> = {
 }
 
 local function check(given, fn)
+  if type(given) ~= "table" then
+    errors.usage("clone: list of namespaces expected, got %s", type(given))
+  end
   if type(fn) ~= "function" then
     errors.usage("clone: function expected, got %s", type(fn))
   end

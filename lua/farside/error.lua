@@ -56,9 +56,10 @@ end
 Error.__raise = M.explain
 
 --- Loads what hints need, for a child that will not find it any more: one in
--- another root, or without a way to load.
+-- another root, or without a way to load. What the driver has in memory can be
+-- loaded anywhere.
 function M.prepare()
-  require "farside.hint"
+  if not package.preload["farside.hint"] then require "farside.hint" end
 end
 
 --- Whether a value is an error object.

@@ -18,35 +18,44 @@ local M = {}
 local kinds <const> = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup",
                         "time" }
 
--- The namespaces that are not the caller's own, and whether pid is one.
+-- The namespaces that are not the caller's own, and the set of their kinds.
 local function foreign(handles)
-  local others, pid = {}, false
+  local others, joined = {}, {}
   for _, handle in ipairs(handles) do
     local own <close> = core.open("self", handle.kind)
     if handle ~= own then
       others[#others + 1] = handle
-      pid = pid or handle.kind == "pid"
+      joined[handle.kind] = true
     end
   end
-  return others, pid
+  return others, joined
+end
+
+--- Handles of all namespaces that a process is in.
+-- @param target a process, a pid or a pidfd
+-- @treturn {namespace,...} to be closed by the caller
+-- @raise EACCES without the right to look into the process. See namespaces(7),
+-- ptrace(2).
+function M.namespaces(target)
+  local handles = {}
+  for i, kind in ipairs(kinds) do handles[i] = core.open(target, kind) end
+  return handles
 end
 
 -- All at once: the kernel takes the user namespace first and the others with
 -- the rights in there, or none.
 local function join_process(process)
-  local handles = {}
-  for i, kind in ipairs(kinds) do handles[i] = core.open(process, kind) end
-  local others, pid = foreign(handles)
+  local others, joined = foreign(M.namespaces(process))
   local names = {}
   for i, handle in ipairs(others) do names[i] = handle.kind end
   if #names > 0 then core.setns(process, table.unpack(names)) end
-  return pid
+  return joined
 end
 
 -- Rights over a namespace come from here or from the user namespace in the
 -- list: what fails before it is joined is tried once more after.
 local function join_handles(handles)
-  local others, pid = foreign(handles)
+  local others, joined = foreign(handles)
   local user, again = {}, {}
   for _, handle in ipairs(others) do
     if handle.kind == "user" then
@@ -57,15 +66,18 @@ local function join_handles(handles)
   end
   for _, handle in ipairs(user) do core.setns(handle) end
   for _, handle in ipairs(again) do core.setns(handle) end
-  return pid
+  return joined
 end
 
 local function is_list(target)
   return type(target) == "table" and target[1] ~= nil
 end
 
--- Joins, and tells whether only the next child is in the right pid namespace.
+-- Joins, and answers the set of kinds that were joined.
 local function join(target)
+  if type(target) == "table" and target.namespaces then
+    return join_handles(target.namespaces) -- a container of one's own
+  end
   if math.type(target) == "integer" then
     local pidfd <close> = core.pidfd_open(target)
     return join_process(pidfd)
@@ -81,17 +93,16 @@ local function join(target)
   return join_process(target)
 end
 
+-- In a user namespace that was joined one is nobody until one says who one
+-- is. EPERM: setgroups is denied there. EINVAL: nobody is root there; then the
+-- caller's own id, if it has one there, is as good.
+local function become_root()
+  pcall(core.setgroups, {})
+  pcall(core.setresgid, 0, 0, 0)
+  pcall(core.setresuid, 0, 0, 0)
+end
+
 ---- the child ----
-
-local function refuse(name)
-  return ("nothing is loaded inside the namespaces of others: "
-          .. "require '%s' before"):format(name)
-end
-
--- Modules that are in memory already (package.preload) stay within reach.
-local function seal()
-  package.searchers = { package.searchers[1], refuse }
-end
 
 -- Whatever the library may load later is loaded now; the driver has it all in
 -- memory.
@@ -131,10 +142,12 @@ local function run_in_child(sheet, ...)
 end
 
 local function body(sheet, caller, target, ...)
-  seal()
-  local again = child.attempt(sheet, join, target)
+  child.seal()
+  local joined = child.attempt(sheet, join, target)
+  if joined.user then become_root() end
   live_with(caller)
-  local step = again and run_in_child or run
+  -- only children are in a pid namespace that was joined
+  local step = joined.pid and run_in_child or run
   step(sheet, ...)
 end
 
@@ -162,7 +175,8 @@ end
 
 --- Runs a function in a child inside the namespaces of a target.
 -- @param target a process (a pid, a process object, a container): all of its
--- namespaces that are not the caller's; or a namespace (a handle, a descriptor
+-- namespaces that are not the caller's, as root where it is another user
+-- namespace; or a namespace (a handle, a descriptor
 -- or a path); or a list of namespaces
 -- @tparam function fn what to run there; nothing can be loaded in it (require)
 -- @param ... its arguments

@@ -102,15 +102,22 @@ local function root(value, where, fail)
   return { directory = value }
 end
 
--- What the core would say of a word, told before anything is made.
-local function known(what, call, word, at, fail)
-  local ok, message = pcall(call, word)
-  if ok then return end
+-- Every resource limit that the core has a word for, from what it says of a
+-- word that it has not.
+local function resources()
+  local _, message = pcall(core.getrlimit, "?")
   local list = {}
-  for name in message:match "expected (.*)%)%)$":gmatch "[%w_]+" do
+  for name in message:match "expected ([%w_, ]+)":gmatch "[%w_]+" do
     list[#list + 1] = name
   end
-  fail(at, "%s", fields.unknown(what, word, list))
+  return list
+end
+
+-- A word that the core does not take is told before anything is made.
+local function known(what, word, call, list, at, fail)
+  if not pcall(call, word) then
+    fail(at, "%s", fields.unknown(what, word, list()))
+  end
 end
 
 local function limit_value(value, at, fail)
@@ -133,7 +140,7 @@ local function limits(value, where, fail)
     if type(name) ~= "string" then
       fail(where, "name of a limit expected, got '%s'", tostring(name))
     end
-    known("resource", core.getrlimit, name, at, fail)
+    known("resource", name, core.getrlimit, resources, at, fail)
     copy[name] = limit_value(limit, at, fail)
   end
   return copy
@@ -141,7 +148,8 @@ end
 
 local function capability(value, where, fail)
   text(value, where, fail)
-  known("capability", core.capability.has, value, where, fail)
+  local capabilities <const> = core.capability
+  known("capability", value, capabilities.has, capabilities.names, where, fail)
   return value
 end
 

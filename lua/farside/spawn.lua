@@ -3,6 +3,7 @@
 -- passes from one to the other a baton goes over a socket. A failure on either
 -- side ends both, and comes back as an error that names its step.
 
+local child <const> = require "farside.child"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local plans <const> = require "farside.plan"
@@ -97,7 +98,7 @@ local function child_main(self, index)
   collectgarbage "stop" -- marking would copy every page of the caller's heap
   self.mine:close()
   self.status_reader:close()
-  package.path, package.cpath, package.searchers = "", "", {}
+  child.seal()
   walk(self, "child", index)
   core._exit(0)
 end
@@ -226,9 +227,18 @@ function Container:fileno()
   return self.process:fileno()
 end
 
+-- Closes whatever can be closed, in lists as well.
+local function close(value)
+  local kind = type(value)
+  if kind ~= "table" and kind ~= "userdata" then return end
+  if value.close then return value:close() end
+  for _, element in ipairs(value) do close(element) end
+end
+
 --- Ends it at once, with all that runs inside.
 function Container:close()
-  if self.status then self.status:close() end
+  close(self.status)
+  close(self.namespaces)
   self.process:close()
 end
 
@@ -238,17 +248,13 @@ function Container:__tostring()
   return ("container (pid %d)"):format(self.pid)
 end
 
--- What only the making needed. The child stays when all went well.
-local function release(self, keep)
-  for _, object in ipairs { self.mine, self.channel, self.status_writer } do
-    object:close()
-  end
+-- What only the making needed; the rest as well when it failed.
+local function release(self, failed)
+  close { self.mine, self.channel, self.status_writer }
   for name, value in pairs(self.values) do
-    local closable = type(value) ~= "string" and type(value) ~= "number"
-      and type(value) ~= "boolean" and value.close
-    if closable and not (keep and name == "child") then value:close() end
+    if failed or name ~= "child" and name ~= "ways" then close(value) end
   end
-  if not keep then self.status_reader:close() end
+  if failed then close(self.status_reader) end
 end
 
 local function to_plan(who, recipe)
@@ -274,11 +280,11 @@ local function launch(plan)
   }
   errors.prepare()
   local ok, failure = pcall(start, self)
-  release(self, ok)
+  release(self, not ok)
   if not ok then error(failure, 0) end
-  local child = self.values.child
-  return setmetatable({ pid = child.pid, process = child, status = reader },
-                      Container)
+  local process = self.values.child
+  return setmetatable({ pid = process.pid, process = process, status = reader,
+                        namespaces = self.values.ways }, Container)
 end
 
 --- Starts a container.

@@ -70,6 +70,10 @@ function M.become_root(plan, recipe, facts)
     plan:add("child", "root's group inside", "setresgid", 0, 0, 0)
     plan:add("child", "root inside", "setresuid", 0, 0, 0)
   end
+  if not facts.root then
+    plan:add("parent", "ways in for its starter, while it still may look",
+             "namespaces", ref "child").as = "ways"
+  end
   plan:add("child", "nobody inside may look into this process", "prctl",
       "dumpable", false)
   plan:add("child", "no container without its starter", "prctl", "pdeathsig",

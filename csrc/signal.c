@@ -323,7 +323,21 @@ static int bind_kill(lua_State *L) {
   return 0;
 }
 
+/***
+Waits for nothing but signals, for ever: for a process that is only to hold
+its namespaces until it is ended.
+@function pause
+@raise only what ^C at the prompt raises. See pause(2).
+*/
+static int bind_pause(lua_State *L) {
+  far_at_most(L, 0);
+  while (pause() == -1) /* always: EINTR */
+    far_interrupted(L);
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
+  {"pause", bind_pause},
   {"sigprocmask", bind_sigprocmask},
   {"sigaction", bind_sigaction},
   {"sigtimedwait", bind_sigtimedwait},

@@ -17,7 +17,7 @@ end
 local child <close> = ns.clone({
   "user", "ipc", -- root inside, the caller outside: so anybody may
   uid_map = { { 0, ns.getuid(), 1 } }, gid_map = { { 0, ns.getgid(), 1 } },
-}, function() ns.poll {} end) -- waits for ever: it holds the namespaces
+}, function() ns.pause() end) -- it holds the namespaces
 
 local function row(...) print(("%-22s %-12s %s"):format(...)) end
 

@@ -17,7 +17,7 @@ local function host(name)
   local process = ns.clone({
     "user", "net", "pid",
     uid_map = { { 0, ns.getuid(), 1 } }, gid_map = { { 0, ns.getgid(), 1 } },
-  }, function() ns.poll {} end)
+  }, function() ns.pause() end)
   ns.inside(process, ns.link.set, "lo", { up = true })
   assert(ns.inside(process, os.execute, server:format(name)))
   return process

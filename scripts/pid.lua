@@ -22,7 +22,7 @@ end
 
 local function row(...) print(("%-24s %-10s %s"):format(...)) end
 
-local first <close> = tree(function() ns.poll {} end) -- waits for ever
+local first <close> = tree(function() ns.pause() end)
 ns.inside(first, ns.mount, "proc", "/proc", "proc") -- shows the tree inside
 local seen <const> = ns.inside(first, processes)
 local status <close> = io.open(("/proc/%d/status"):format(first.pid))

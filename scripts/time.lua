@@ -13,7 +13,7 @@ end
 local child <close> = ns.clone({
   "user", "time", boottime = "30d", -- root inside: so anybody may
   uid_map = { { 0, ns.getuid(), 1 } }, gid_map = { { 0, ns.getgid(), 1 } },
-}, function() ns.poll {} end) -- waits for ever: it holds the namespaces
+}, function() ns.pause() end) -- it holds the namespaces
 
 local function row(...) print(("%-14s %-14s %s"):format(...)) end
 local function date() return os.date "%F" end

@@ -10,7 +10,7 @@ local child <close> = ns.clone({
   "user",
   uid_map = root and "0:100000:65536" or { { 0, ns.getuid(), 1 } },
   gid_map = root and "0:100000:65536" or { { 0, ns.getgid(), 1 } },
-}, function() ns.poll {} end) -- waits for ever: it holds the namespace
+}, function() ns.pause() end) -- it holds the namespace
 
 local name <const> = ns.uname().nodename
 print "inside"

@@ -9,7 +9,7 @@ local ns = require "farside"
 local child <close> = ns.clone({
   "user", "uts",
   uid_map = { { 0, ns.getuid(), 1 } }, gid_map = { { 0, ns.getgid(), 1 } },
-}, function() ns.poll {} end) -- waits for ever: it holds the namespaces
+}, function() ns.pause() end) -- it holds the namespaces
 
 local function name() return ns.uname().nodename end
 local function row(...) print(("%-20s %-16s %s"):format(...)) end

@@ -339,6 +339,23 @@ describe("for programs and sockets", function()
   end)
 end)
 
+describe("what an ordinary user meets", function()
+  it("a new namespace wants an owner", function()
+    says("it needs CAP_SYS_ADMIN: have a user namespace own it, as in "
+      .. "ns.new(\"net\", { user = ns.new \"user\" })",
+      { call = "new", code = "EPERM", detail = "net" })
+  end)
+
+  it("ranges of ids are granted in a file", function()
+    says("map your own id alone, or have root add NAME:FIRST:COUNT to "
+      .. "/etc/subuid",
+      { call = "write_uid_map", code = "EPERM", target = 1,
+        map = { { 0, 100000, 65536 } },
+        detail = "0:100000:65536 of process 1 (newuidmap: no; /etc/subuid "
+          .. "grants alice nothing)" })
+  end)
+end)
+
 describe("a strange system", function()
   it("never makes a hint fail", function()
     local strange <const> = setmetatable({}, {

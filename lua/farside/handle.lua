@@ -106,6 +106,15 @@ local function make_within(user, kind, options)
   return core.open(made, kind), descriptors[2], descriptors[3]
 end
 
+-- The clone that failed is not what the user called.
+local function cannot_make(kind, err)
+  if errors.is(err) and err.call == "clone" then
+    err.call, err.detail = "new", kind
+    errors.explain(err)
+  end
+  error(err, 0)
+end
+
 --- Makes a namespace that a handle holds. No process is left, but for a pid
 -- namespace: that has a PID 1 of ours, which reaps, ignores signals from
 -- within, and ends when the handle is closed or the calling process ends.
@@ -122,11 +131,12 @@ end
 -- @usage local net <close> = ns.new "net"
 function M.new(kind, options)
   kind, options = check(kind, options)
-  local made, process, control
+  local ok, made, process, control
   if options.user then
     made, process, control = make_within(options.user, kind, options)
   else
-    made, process, control = make(kind, options)
+    ok, made, process, control = pcall(make, kind, options)
+    if not ok then cannot_make(kind, made) end
   end
   if process then made:keep(holder.adopt(process, control)) end
   return made

@@ -74,6 +74,14 @@ row(maps, "EPERM", function(err, sys)
   end
 end)
 
+row(maps, "EPERM", function(err)
+  local file = (err.detail or ""):match "(/etc/sub[ug]id) grants"
+  if file then
+    return ("map your own id alone, or have root add NAME:FIRST:COUNT to "
+        .. "%s"):format(file)
+  end
+end)
+
 row("set_setgroups", "EPERM", function(err, sys)
   if (sys.read(proc(err, "setgroups")) or ""):find "^deny" then
     return "what was denied stays denied in this user namespace and those "

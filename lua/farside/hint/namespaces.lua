@@ -94,6 +94,13 @@ row("unshare clone", "EPERM", function(err, sys)
   end
 end)
 
+row("new", "EPERM", function(err, sys)
+  if not wanted(err).user and not sys.capable "sys_admin" then
+    return ("it needs CAP_SYS_ADMIN: have a user namespace own it, as in "
+        .. "ns.new(\"%s\", { user = ns.new \"user\" })"):format(err.detail)
+  end
+end)
+
 row("setns", "EPERM", function(err, sys)
   if not wanted(err).user and not sys.capable "sys_admin" then
     return "joining needs CAP_SYS_ADMIN in the user namespace that owns the "

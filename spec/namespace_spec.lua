@@ -263,7 +263,7 @@ describe("a namespace without a process", function()
     t.child(function()
       if ns.geteuid() == 0 then ns.setresuid(1000, 1000, 1000) end
       has(message_of(ns.new, "net"),
-        "clone net: Operation not permitted (EPERM)")
+        "new net: Operation not permitted (EPERM)")
     end)
   end)
 

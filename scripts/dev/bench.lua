@@ -54,6 +54,9 @@ local function tables(tools)
       name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
       command = { driver, here .. "/bench/worker.lua" },
     }, {
+      name = "the same with a ready plan", how = "ask", ours = true,
+      command = { driver, here .. "/bench/worker.lua", "plan" },
+    }, {
       name = "C, one process, same calls", how = "ask", reference = true,
       command = { tools .. "/container" },
     }, {

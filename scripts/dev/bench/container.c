@@ -15,7 +15,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/netlink.h>
@@ -107,7 +107,7 @@ static _Noreturn void child_main(const struct facts *f, struct channel *c,
                                  int files);
 
 static pid_t start(const struct facts *f, struct channel *c, int *pidfd) {
-  int files = f->root ? take_tree("/", false, false) : -1;
+  int files = f->root ? take_tree("/", false, MOUNT_ATTR_NODEV) : -1;
   pid_t pid = clone_child(NAMESPACES, pidfd);
   if (pid == 0)
     child_main(f, c, files);
@@ -246,11 +246,13 @@ static void default_signals(void) {
 }
 
 static _Noreturn void payload(struct channel *c) {
-  char *argv[] = {"/bin/true", NULL};
+  char cwd[PATH_MAX], *argv[] = {"/bin/true", NULL};
   char *env[] = {"HOME=/root", "PATH=/usr/bin:/bin", "container=farside", NULL};
   close(c->status[1]);
   must(setsid(), "setsid", "");
   check_parent(c->ends[1]);
+  must(chdir("/"), "chdir", "/");
+  must(sys_getcwd(cwd, sizeof cwd), "getcwd", "");
   must(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), "close_range", "");
   default_signals();
   must(execve(argv[0], argv, env), "execve", argv[0]);

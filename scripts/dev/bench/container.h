@@ -5,13 +5,14 @@
 #define CONTAINER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { ENTRIES = 64 };
 
 /* What is at the top of the host's tree, for an ordinary user. */
 struct entry {
   char name[256], target[256]; /* the target of a symbolic link */
-  bool link, layered;
+  bool link, directory, layered;
 };
 
 struct facts {
@@ -26,7 +27,7 @@ int must(int result, const char *call, const char *on);
 
 void read_facts(struct facts *f);
 
-int take_tree(const char *path, bool recursive, bool readonly);
+int take_tree(const char *path, bool recursive, uint64_t attributes);
 void map_tree(int tree, int userns);
 
 /* Makes the container's files in /tmp; answers the root's descriptor. */

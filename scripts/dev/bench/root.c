@@ -67,7 +67,8 @@ static void add_entry(struct facts *f, const struct dirent *d,
   snprintf(e->name, sizeof e->name, "%s", d->d_name);
   snprintf(path, sizeof path, "/%s", d->d_name);
   e->link = d->d_type == DT_LNK;
-  e->layered = d->d_type == DT_DIR && !busy(mountinfo, e->name);
+  e->directory = d->d_type == DT_DIR;
+  e->layered = e->directory && !busy(mountinfo, e->name);
   if (e->link)
     e->target[must((int)readlink(path, e->target, sizeof e->target - 1),
                    "readlink", path)] = '\0';
@@ -94,10 +95,9 @@ void read_facts(struct facts *f) {
 
 /* ---- trees ---- */
 
-int take_tree(const char *path, bool recursive, bool readonly) {
+int take_tree(const char *path, bool recursive, uint64_t attributes) {
   unsigned deep = recursive ? AT_RECURSIVE : 0;
-  struct sys_mount_attr attr = {.set = readonly ? MOUNT_ATTR_RDONLY : 0,
-                                .propagation = MS_PRIVATE};
+  struct sys_mount_attr attr = {.set = attributes, .propagation = MS_PRIVATE};
   int tree = must(sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE |
                                 OPEN_TREE_CLOEXEC | deep), "open_tree", path);
   must(sys_mount_setattr(tree, "", AT_EMPTY_PATH | deep, &attr),
@@ -150,19 +150,18 @@ static int mountpoint(const char *path, bool directory) {
     return fd;
   const char *name = split(path, parent);
   int dir = must(open_inside(parent), "openat2", parent);
-  if (directory)
+  if (directory) {
     must(mkdirat(dir, name, 0755), "mkdirat", path);
-  else
-    close(open_in(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644));
-  fd = open_in(dir, name, O_PATH | (directory ? O_DIRECTORY : 0), 0);
+    fd = open_in(dir, name, O_PATH | O_DIRECTORY, 0);
+  } else {
+    fd = open_in(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  }
   close(dir);
   return fd;
 }
 
-static void attach(int tree, const char *path) {
-  struct stat is;
-  must(fstatat(tree, "", &is, AT_EMPTY_PATH), "fstatat", path);
-  int point = mountpoint(path, S_ISDIR(is.st_mode));
+static void attach(int tree, const char *path, bool directory) {
+  int point = mountpoint(path, directory);
   put_tree(tree, point, "");
   close(point);
   close(tree);
@@ -199,7 +198,7 @@ static int filesystem(const char *type, unsigned attributes,
 
 static void mount_inside(const char *type, const char *path, unsigned attr,
                          const struct option *options) {
-  attach(filesystem(type, attr, options), path);
+  attach(filesystem(type, attr, options), path, true);
 }
 
 #define OPTIONS(...) ((const struct option[]){__VA_ARGS__, {NULL, NULL}})
@@ -220,7 +219,7 @@ static void overlay(const char *at, const char *lower, const char *upper,
   char data[4 * NAME_MAX];
   snprintf(data, sizeof data, "lowerdir=%s,upperdir=%s,workdir=%s,userxattr",
            lower, upper, work);
-  must(mount("overlay", at, "overlay", 0, data), "mount overlay", at);
+  must(mount("overlay", at, "overlay", MS_NODEV, data), "mount overlay", at);
 }
 
 static void files_for_root(int files) {
@@ -257,20 +256,20 @@ static void files_for_user(const struct facts *f) {
     else if (e->layered)
       layer(path);
     else
-      attach(take_tree(path, true, true), path);
+      attach(take_tree(path, true, MOUNT_ATTR_RDONLY), path, e->directory);
   }
 }
 
 /* ---- /proc, /sys, /dev and the rest ---- */
 
-static void device(const char *path) {
+static int device(const char *path) {
   struct stat is;
   int tree = must(sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE |
                                 OPEN_TREE_CLOEXEC), "open_tree", path);
   must(fstatat(tree, "", &is, AT_EMPTY_PATH), "fstatat", path);
   if (!S_ISCHR(is.st_mode))
     errx(125, "%s is no device", path);
-  attach(tree, path);
+  return tree;
 }
 
 static void devices(void) {
@@ -280,7 +279,7 @@ static void devices(void) {
   mount_inside("tmpfs", "/dev", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
                OPTIONS({"mode", "0755"}, {"size", "64k"}));
   for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
-    device(nodes[i]);
+    attach(device(nodes[i]), nodes[i], false);
   mount_inside("devpts", "/dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
                OPTIONS({"newinstance", NULL}, {"ptmxmode", "0666"},
                        {"mode", "0620"}));
@@ -293,20 +292,25 @@ static void devices(void) {
   symlink_inside("/proc/self/fd/2", "/dev/stderr");
 }
 
-static void hide(const char *path) {
+/* What covers a directory or a file, made once and then cloned. */
+static int cover(int made[2], bool directory) {
+  if (made[directory] != -1)
+    return must(sys_open_tree(made[directory], "", AT_EMPTY_PATH |
+                              OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+                "open_tree", "cover");
+  return made[directory] = directory
+    ? filesystem("tmpfs", MOUNT_ATTR_RDONLY | SAFE | MOUNT_ATTR_NOEXEC,
+                 OPTIONS({"size", "4k"}))
+    : device("/dev/null");
+}
+
+static void hide(const char *path, int made[2]) {
   struct stat is;
   int point = open_inside(path);
   if (point == -1)
     return;
   must(fstatat(point, "", &is, AT_EMPTY_PATH), "fstatat", path);
-  int cover = S_ISDIR(is.st_mode)
-    ? filesystem("tmpfs", MOUNT_ATTR_RDONLY | SAFE | MOUNT_ATTR_NOEXEC,
-                 OPTIONS({"size", "4k"}))
-    : sys_open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE |
-                    OPEN_TREE_CLOEXEC);
-  must(fstatat(cover, "", &is, AT_EMPTY_PATH), "fstatat", path);
-  put_tree(cover, point, "");
-  close(cover);
+  put_tree(cover(made, S_ISDIR(is.st_mode)), point, "");
   close(point);
 }
 
@@ -336,14 +340,18 @@ static void mask(void) {
   static const char *const readable[] = {
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
     NULL};
+  int made[] = {-1, -1};
   for (const char *const *path = hidden; *path != NULL; path++)
-    hide(*path);
+    hide(*path, made);
   for (const char *const *path = readable; *path != NULL; path++)
     protect(*path);
+  close(made[0]);
+  close(made[1]);
 }
 
 int make_root(const struct facts *f, int files) {
   unsigned strict = SAFE | MOUNT_ATTR_NOEXEC;
+  umask(022);
   must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount", "/");
   must(mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"),
        "mount tmpfs", "/tmp");

@@ -433,13 +433,16 @@ static const luaL_Reg meta[] = {
 
 /* The table of methods is core.namespace: the library adds its own there. */
 void far_open_namespace(lua_State *L) {
-  if (luaL_newmetatable(L, FAR_NAMESPACE))
+  if (luaL_newmetatable(L, FAR_NAMESPACE)) {
     luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  lua_pushvalue(L, -1);
-  lua_setfield(L, -4, "namespace");
-  lua_pushcclosure(L, handle_index, 1);
-  lua_setfield(L, -2, "__index");
+    luaL_newlib(L, methods);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "methods"); /* kept when the core is opened again */
+    lua_pushcclosure(L, handle_index, 1);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_getfield(L, -1, "methods");
+  lua_setfield(L, -3, "namespace");
   lua_pop(L, 1);
   luaL_setfuncs(L, functions, 0);
 }

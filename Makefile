@@ -175,7 +175,7 @@ $(O)/bench/container: scripts/dev/bench/container.c scripts/dev/bench/root.c \
 $(O)/bench/runner: scripts/dev/bench/runner.c
 $(BENCH): Makefile | need-build
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) $(SANFLAGS) -Icsrc -o $@ \
+	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc -o $@ \
 	  $(filter %.c,$^)
 
 $(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) | need-build

@@ -1,12 +1,15 @@
 /*
- * Becoming another program, and which descriptors go along.
+ * Becoming another program, starting one, and which descriptors go along.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "farside.h"
@@ -66,7 +69,20 @@ struct image {
   char **paths;       /* tried in turn */
   char **argv, **env;
   const char *failed; /* what the error is about */
+  pid_t pid;          /* where it runs, when it was started */
+  const posix_spawn_file_actions_t *actions;
+  const posix_spawnattr_t *attributes;
 };
+
+static int become(struct image *i, const char *path) {
+  (void)execve(path, i->argv, i->env);
+  return errno;
+}
+
+static int start(struct image *i, const char *path) {
+  return posix_spawn(&i->pid, path, i->actions, i->attributes, i->argv,
+                     i->env);
+}
 
 /* Whether the search goes on, as execvp(3) has it. A file that is there and
  * gives ENOENT lacks its interpreter. */
@@ -75,18 +91,16 @@ static bool passes(int err, const char *path) {
          (err == ENOENT && faccessat(AT_FDCWD, path, F_OK, 0) == -1);
 }
 
-/* Returns only with an errno. A file that may not be executed is told when
- * nothing else is found. */
-static int run(struct image *i) {
+/* Tries one file after the other; 0 when one was started, else an errno. A
+ * file that may not be executed is told when nothing else is found. */
+static int search(struct image *i,
+                  int (*attempt)(struct image *, const char *)) {
   int err = ENOENT;
   i->failed = i->argv[0];
-  if (i->fd >= 0) {
-    (void)fexecve(i->fd, i->argv, i->env);
-    return errno;
-  }
   for (char **path = i->paths; *path != NULL; path++) {
-    (void)execve(*path, i->argv, i->env);
-    int reason = errno;
+    int reason = attempt(i, *path);
+    if (reason == 0)
+      return 0;
     bool last = !passes(reason, *path);
     if (last || (reason == EACCES && err != EACCES) || i->paths[1] == NULL) {
       i->failed = *path;
@@ -96,6 +110,14 @@ static int run(struct image *i) {
       break;
   }
   return err;
+}
+
+static int run(struct image *i) {
+  if (i->fd < 0)
+    return search(i, become);
+  i->failed = i->argv[0];
+  (void)fexecve(i->fd, i->argv, i->env);
+  return errno;
 }
 
 static int run_clean(struct image *image) {
@@ -146,6 +168,112 @@ static int bind_execve(lua_State *L) {
   return far_raise(L, err, "execve", image.failed, NULL);
 }
 
+/* Standard streams and the session of a program that is started. */
+struct place {
+  int streams[3]; /* or -1 */
+  bool session;
+};
+
+static int set_place(posix_spawn_file_actions_t *actions,
+                     posix_spawnattr_t *attributes,
+                     const struct place *place) {
+  sigset_t all, none;
+  short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+  sigfillset(&all);
+  sigemptyset(&none);
+  int err = posix_spawnattr_setsigmask(attributes, &none);
+  if (err == 0)
+    err = posix_spawnattr_setsigdefault(attributes, &all);
+  if (place->session)
+    flags |= POSIX_SPAWN_SETSID;
+  if (err == 0)
+    err = posix_spawnattr_setflags(attributes, flags);
+  for (int n = 0; n < 3 && err == 0; n++)
+    if (place->streams[n] >= 0)
+      err = posix_spawn_file_actions_adddup2(actions, place->streams[n], n);
+  return err;
+}
+
+/* 0, with image->pid, or an errno. */
+static int start_in(struct image *image, const struct place *place) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  int err = posix_spawn_file_actions_init(&actions);
+  if (err != 0)
+    return err;
+  err = posix_spawnattr_init(&attributes);
+  if (err == 0) {
+    image->actions = &actions;
+    image->attributes = &attributes;
+    err = set_place(&actions, &attributes, place);
+    if (err == 0)
+      err = search(image, start);
+    (void)posix_spawnattr_destroy(&attributes);
+  }
+  (void)posix_spawn_file_actions_destroy(&actions);
+  return err;
+}
+
+/* A process that no handle can be had for must not be left. */
+static int no_handle(lua_State *L, pid_t pid) {
+  int err = errno;
+  (void)kill(pid, SIGKILL);
+  (void)waitpid(pid, NULL, 0);
+  return far_raise(L, err, "posix_spawn", NULL, NULL);
+}
+
+/* The table of argument 4 moves to 5, where it keeps its descriptors alive. */
+static void check_place(lua_State *L, struct place *place) {
+  static const char *const fields[] = {"stdin", "stdout", "stderr", "session",
+                                       NULL};
+  lua_pushvalue(L, 4);
+  if (lua_isnil(L, 4))
+    return;
+  far_fields(L, 4, fields, false);
+  for (int n = 0; n < 3; n++)
+    if (far_field(L, 4, 5, fields[n]))
+      place->streams[n] = far_fd_check(L, 4);
+  (void)far_field(L, 4, 5, "session");
+  place->session = lua_toboolean(L, 4);
+}
+
+/***
+Starts a program in a child process, which shares the caller's memory until
+it executes the program: that costs the same however much the caller has. No
+signal is ignored or blocked in it.
+@function posix_spawn
+@tparam string|table path the file, or a list of files to be searched
+@tparam table argv a list of strings, the program's name first
+@tparam[opt] table env a list of "NAME=VALUE"; the caller's without it
+@tparam[opt] table place descriptors `stdin`, `stdout`, `stderr`, none of
+which is 0, 1 or 2; `session`: in a session of its own
+@treturn process
+@raise as execve, before anything runs. See posix_spawn(3).
+*/
+static int bind_posix_spawn(lua_State *L) {
+  struct image image = {.fd = -1, .env = environ};
+  struct place place = {.streams = {-1, -1, -1}};
+  far_at_most(L, 4);
+  lua_settop(L, 4);
+  check_place(L, &place);
+  struct far_process *process = far_process_new(L);
+  image.paths = lua_istable(L, 1) ? strings(L, 1, "path") : one_path(L, 1);
+  image.argv = strings(L, 2, "argument");
+  luaL_argcheck(L, image.argv[0] != NULL, 2, "empty list");
+  if (!lua_isnil(L, 3))
+    image.env = strings(L, 3, "variable");
+  (void)fflush(NULL); /* a stream that cannot be written is not our failure */
+  int err = start_in(&image, &place);
+  if (err != 0)
+    return far_raise(L, err, "posix_spawn", image.failed, NULL);
+  process->pidfd = pidfd_open(image.pid, 0);
+  if (process->pidfd == -1)
+    return no_handle(L, image.pid);
+  process->pid = image.pid;
+  lua_settop(L, 6);
+  return 1;
+}
+
 /***
 Whether a descriptor is closed when the process becomes another program.
 @function cloexec
@@ -164,6 +292,7 @@ static int bind_cloexec(lua_State *L) {
 
 static const luaL_Reg functions[] = {
   {"execve", bind_execve},
+  {"posix_spawn", bind_posix_spawn},
   {"cloexec", bind_cloexec},
   {NULL, NULL},
 };

@@ -289,7 +289,8 @@ describe("a container that fails", function()
     local err = failure { "/no/such/program" }
     assert.equal("exec", err.call)
     assert.equal("ENOENT", err.code)
-    assert.equal("the program takes over", err.step)
+    assert.equal("the program; PID 1 stays to reap and to pass signals on",
+                 err.step)
   end)
 
   test("brings an error of the recipe's own code back", function()

@@ -121,13 +121,13 @@ describe("a plan", function()
   it("has a label and a known place for every step", function()
     for _, step in ipairs(plan({ "sh" }, root)) do
       assert.is_string(step.label)
-      assert.is_truthy(({ parent = 1, child = 1, payload = 1 })[step.where])
+      assert.is_truthy(({ parent = 1, child = 1 })[step.where])
     end
   end)
 
   it("ends with the program", function()
     local steps = plan({ "/bin/echo", "hi" }, root)
-    assert.equal("exec", steps[#steps].call)
+    assert.equal("posix_spawn", steps[#steps].call)
     assert.equal("hi", steps[#steps].args[1][2])
   end)
 
@@ -168,7 +168,7 @@ describe("a plan", function()
   end)
 
   local switches <const> = {
-    init = 'payload = ns.clone({})', session = "ns.setsid()",
+    init = 'payload = ns.posix_spawn({', session = "session = true",
     no_new_privs = 'ns.prctl("no_new_privs", true)',
     proc = 'root:mount("proc"', sys = 'root:mount("sysfs"',
     dev = 'root:devices(', tmp = '"/tmp", "nosuid,nodev,mode=1777"',

@@ -48,17 +48,21 @@ local function argument(value, path, fail)
                      path, fail)
 end
 
+local descriptor <const> = fields.descriptor
+
 local options <const> = fields.record({
   env = environment, cwd = fields.string, path = fields.text,
-  argv0 = fields.text, keep = fields.list(fields.descriptor),
+  argv0 = fields.text, keep = fields.list(descriptor),
+  stdin = descriptor, stdout = descriptor, stderr = descriptor,
+  session = fields.boolean,
 }, argument)
 
-local function check(...)
+local function check(who, ...)
   local first <const> = ...
   local given = type(first) == "table" and first or { ... }
-  local want = fields.check("exec", options, given)
+  local want = fields.check(who, options, given)
   if want[1] == nil or want[1] == "" then
-    require("farside.error").usage "exec: command expected"
+    require("farside.error").usage("%s: command expected", who)
   end
   return want
 end
@@ -100,19 +104,42 @@ local function enter(directory)
   end
 end
 
-local function run(want, files)
+-- Copies of the descriptors that become the standard streams: one of them may
+-- be where another goes.
+local function streams(want)
+  local place = { session = want.session }
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    if want[name] then place[name] = core.dup(want[name]) end
+  end
+  return place
+end
+
+local function become(want, files, argv)
+  local place = streams(want)
+  if want.session then core.setsid() end
+  for number, name in ipairs { "stdin", "stdout", "stderr" } do
+    if place[name] then core.dup(place[name], number - 1) end
+  end
+  core.execve(files, argv, want.env, "sigdefault")
+end
+
+local function start(want, files, argv)
+  return core.posix_spawn(files, argv, want.env, streams(want))
+end
+
+local function run(want, files, go)
   local argv = table.move(want, 1, #want, 1, {})
   argv[1] = want.argv0 or argv[1]
   if want.cwd then enter(want.cwd) end
   core.close_range(3, nil, "cloexec")
   set_cloexec(want.keep, false)
-  core.execve(files, argv, want.env, "sigdefault")
+  return go(want, files, argv)
 end
 
 -- Says where a command was searched that nobody found.
 local function explain(err, want, files, path)
   local command = want[1]
-  if err.call ~= "execve" then return end
+  if err.call ~= "execve" and err.call ~= "posix_spawn" then return end
   err.call = "exec"
   if err.code == "ENOENT" and err.path == (want.argv0 or command)
     and files[1] ~= command then
@@ -120,10 +147,23 @@ local function explain(err, want, files, path)
   end
 end
 
+-- Does it, and puts back what was changed for it in this process.
+local function attempt(want, go)
+  local path <const> = search_path(want)
+  local files <const> = candidates(want[1], path)
+  local here <close> = want.cwd and core.openat2(nil, ".", "path") or nil
+  local ok, result = pcall(run, want, files, go)
+  if here then core.chdir(here) end
+  pcall(set_cloexec, want.keep, true) -- they may be what is wrong
+  if ok then return result end
+  if type(result) == "table" then explain(result, want, files, path) end
+  error(result, 0)
+end
+
 --- Becomes another program: it is searched for in the path, signals are set to
 -- their defaults and none is blocked, and descriptors from 3 on are closed.
 -- Never returns; when it raises, the process is as it was, but for descriptors
--- that are marked to be closed on exec.
+-- that are marked to be closed on exec, a session and standard streams.
 -- @usage ns.exec { "env", "-0", env = { LANG = "C" }, cwd = "/" }
 -- @usage ns.exec("ls", "-l")
 -- @tparam string|table command the program and its arguments, as strings or as
@@ -136,19 +176,25 @@ end
 --   the caller
 -- - `argv0`: what the program is told as its name
 -- - `keep`: a list of descriptors that stay open, under their numbers
+-- - `stdin`, `stdout`, `stderr`: descriptors to be its standard streams
+-- - `session`: true for a session of its own, without a terminal
 -- @param ... its arguments
 -- @raise ENOENT when it is not found; EACCES when it may not be executed;
 -- ENOEXEC for an unknown format. See execve(2).
 function M.exec(...)
-  local want = check(...)
-  local path <const> = search_path(want)
-  local files <const> = candidates(want[1], path)
-  local here <close> = want.cwd and core.openat2(nil, ".", "path") or nil
-  local _, err = pcall(run, want, files)
-  if here then core.chdir(here) end
-  pcall(set_cloexec, want.keep, true) -- they may be what is wrong
-  if type(err) == "table" then explain(err, want, files, path) end
-  error(err, 0)
+  attempt(check("exec", ...), become)
+end
+
+--- Starts a program in a child process. It costs the same however much memory
+-- the caller has, since that is shared until the program is executed; the
+-- caller waits so long. Descriptors of the caller from 3 on are marked to be
+-- closed on exec.
+-- @tparam string|table command as for exec
+-- @param ... its arguments
+-- @treturn process
+-- @raise as exec. See posix_spawn(3).
+function M.posix_spawn(...)
+  return attempt(check("posix_spawn", ...), start)
 end
 
 return M

@@ -6,7 +6,7 @@ local core <const> = require "farside.core"
 
 local M = {}
 
---- All signals are held back before the payload is forked, so that none is
+--- All signals are held back before the payload starts, so that none is
 -- lost; a blocked signal reaches PID 1 even where its default is to ignore.
 function M.prepare()
   core.sigprocmask("block", "all")

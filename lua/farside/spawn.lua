@@ -81,26 +81,17 @@ end
 
 local walk -- both sides
 
--- The process that becomes the payload, and the one that stays to be PID 1.
-local function split(self, step, index)
-  reaper.prepare()
-  local payload = core.clone({}, function()
-    self.status_writer:close()
-    walk(self, "child", index + 1)
-  end)
-  self.channel:close()
-  self.values[step.as] = payload
-  reaper.run(payload.pid, self.status_writer)
-end
-
--- Runs in the forked child; never returns.
+-- Runs in the forked child; never returns. What starts a program with an init
+-- leaves this process to be the init.
 local function child_main(self, index)
   collectgarbage "stop" -- marking would copy every page of the caller's heap
   self.mine:close()
   self.status_reader:close()
   child.seal()
+  reaper.prepare()
   walk(self, "child", index)
-  core._exit(0)
+  self.channel:close() -- which tells the parent that all went well
+  reaper.run(self.values.payload.pid, self.status_writer)
 end
 
 -- A starter that died before the parent death signal was set sends none; its
@@ -109,11 +100,12 @@ local function check_parent(self)
   if #core.poll({ self.channel }, 0) > 0 then core._exit(125) end
 end
 
+local starts <const> = { exec = true, posix_spawn = true }
+
 -- A step of the child's; its failure is told to the parent.
-local function take_child(self, step, index)
-  local clone = step.call == "clone" and not step.fail
-  if clone or step.call == "exec" then check_parent(self) end
-  local ok, failure = pcall(clone and split or take, self, step, index)
+local function take_child(self, step)
+  if starts[step.call] then check_parent(self) end
+  local ok, failure = pcall(take, self, step)
   if not ok then
     core.sendmsg(self.channel, serial.encode(named(step, failure)))
     core._exit(125)
@@ -149,17 +141,12 @@ local function fork_child(self, step, index)
 end
 
 local function take_parent(self, step, index)
-  local clone = step.call == "clone" and not step.fail
-  local ok, failure = pcall(clone and fork_child or take, self, step, index)
+  local how = step.call == "clone" and not step.fail and fork_child or take
+  local ok, failure = pcall(how, self, step, index)
   if not ok then error(named(step, failure), 0) end
 end
 
 ---- both ----
-
--- Whose turn a step is.
-local function side_of(step)
-  return step.where == "parent" and "parent" or "child"
-end
 
 local function pass_or_await(self, side, turn)
   if turn == side then
@@ -172,17 +159,17 @@ local function pass_or_await(self, side, turn)
 end
 
 -- Takes one side's steps from the `first` on, in the order of the whole list.
+-- It is the parent's turn until the child has been cloned.
 function walk(self, side, first)
-  local plan <const> = self.plan
-  local turn = first > 1 and side_of(plan[first - 1]) or "parent"
   local take_mine <const> = side == "parent" and take_parent or take_child
-  for index = first, #plan do
-    local owner = side_of(plan[index])
-    if owner ~= turn then
+  local turn = "parent"
+  for index = first, #self.plan do
+    local step = self.plan[index]
+    if step.where ~= turn then
       pass_or_await(self, side, turn)
-      turn = owner
+      turn = step.where
     end
-    if owner == side then take_mine(self, plan[index], index) end
+    if turn == side then take_mine(self, step, index) end
   end
 end
 
@@ -265,7 +252,7 @@ end
 
 local function start(self)
   walk(self, "parent", 1)
-  -- the exec closes the last end of the channel; a message is a failure
+  -- the child closes the channel, or an exec does; a message is a failure
   local message = core.recvmsg(self.mine, 16384)
   if message then child_failed(self, message) end
 end

@@ -9,8 +9,8 @@ usage: farside plan [options] [--] command [argument …]
        farside plan script.lua
 
 Prints the steps that make the container, in order: who takes each (the
-caller, the child in its new namespaces, or the payload), the call it is, and
-why. With a script, the plan of the first container that it would start.
+parent, which is the caller, or the child in its new namespaces), the call it
+is, and why. With a script, the plan of the first container that it starts.
 The options are those of `farside run`.]]
 end
 

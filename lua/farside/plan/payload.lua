@@ -85,23 +85,17 @@ local function environment(recipe)
 end
 
 function M.payload(plan, recipe)
-  local where = "child"
+  local command = table.move(recipe.command, 1, #recipe.command, 1, {
+    env = environment(recipe), cwd = recipe.cwd or "/", keep = recipe.keep,
+    session = recipe.session, stdin = recipe.stdin, stdout = recipe.stdout,
+    stderr = recipe.stderr,
+  })
   if recipe.init then
-    plan:add("child", "PID 1 stays to reap and to pass signals on", "clone",
-        {}).as = "payload"
-    where = "payload"
+    plan:add("child", "the program; PID 1 stays to reap and to pass signals on",
+             "posix_spawn", command).as = "payload"
+  else
+    plan:add("child", "the program takes over", "exec", command)
   end
-  if recipe.session then
-    plan:add(where, "no way back to the caller's terminal", "setsid")
-  end
-  for number, name in ipairs { "stdin", "stdout", "stderr" } do
-    if recipe[name] then
-      plan:add(where, "its " .. name, "dup", recipe[name], number - 1)
-    end
-  end
-  local command = table.move(recipe.command, 1, #recipe.command, 1,
-    { env = environment(recipe), cwd = recipe.cwd or "/", keep = recipe.keep })
-  plan:add(where, "the program takes over", "exec", command)
 end
 
 return M

@@ -16,7 +16,7 @@ function M.is(value)
 end
 
 --- Adds a step.
--- @tparam string where who takes it: "parent", "child" or "payload"
+-- @tparam string where who takes it: "parent" or "child"
 -- @tparam string label one clause of why
 -- @tparam string call the name of a public call
 -- @param … its arguments

@@ -182,7 +182,7 @@ local function nothing() end
 -- What the function raises, the process's wait raises in the parent: an error
 -- object with all its fields, or a message; both with the child's traceback.
 -- In the child os.exit runs nothing that belongs to the parent.
--- @tparam table options a list of namespaces ("mnt", "uts", "ipc", "net",
+-- @tparam table asked a list of namespaces ("mnt", "uts", "ipc", "net",
 -- "pid", "user", "cgroup", "time") and the fields
 --
 -- - `uid_map`, `gid_map`: ids inside, outside and how many, "0:1000:1"; written
@@ -197,8 +197,8 @@ local function nothing() end
 -- @treturn process
 -- @raise EPERM without the right to make the namespaces or to write the maps;
 -- then there is no child. See clone(2), user_namespaces(7), time_namespaces(7).
-function M.clone(options_, fn)
-  local want = check(options_, fn)
+function M.clone(asked, fn)
+  local want = check(asked, fn)
   want.offsets = offsets(want)
   want.maps = want.uid_map or want.gid_map or want.setgroups ~= nil
   local list = core_options(want)

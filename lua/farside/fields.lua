@@ -177,7 +177,9 @@ function M.record(fields, positional)
     end
     local copy = {}
     local function inner(key)
-      if math.type(key) == "integer" then return ("%s[%d]"):format(path, key) end
+      if math.type(key) == "integer" then
+        return ("%s[%d]"):format(path, key)
+      end
       return path == "" and key or path .. "." .. key
     end
     for _, key in ipairs(sorted_keys(value)) do

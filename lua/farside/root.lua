@@ -219,7 +219,7 @@ end
 --- Shows a file or tree of the caller's at a path inside.
 -- @tparam string source
 -- @tparam string path
--- @tparam[opt] string attributes "ro,nosuid,nodev,noexec", for all of it
+-- @tparam[opt] string words "ro,nosuid,nodev,noexec", for all of it
 -- @raise as open_tree, mount_setattr, move_mount
 function Root:bind(source, path, words)
   local tree <close> = M.bind_tree(source, { set = words })
@@ -228,7 +228,7 @@ end
 
 --- Takes a tree of files as a detached mount of our own, private.
 -- @tparam string source
--- @tparam[opt] table attributes set (words), userns (ids as that user
+-- @tparam[opt] table attr set (words), userns (ids as that user
 -- namespace maps them), alone (without what is mounted below)
 -- @treturn fd
 -- @raise as open_tree and mount_setattr

@@ -56,7 +56,7 @@ driver_libs = -Wl,-E,--exclude-libs,libcap.a:libnl-route-3.a:libnl-3.a \
   -Wl,--whole-archive $(call archives,$(LUA_LIBS)) -Wl,--no-whole-archive \
   $(call archives,$(LIBS)) -Wl,--as-needed -lm -ldl -lpthread
 
-# Where things go. LuaRocks sets the three directories.
+# Where things go.
 BINDIR   ?= $(PREFIX)/bin
 LUADIR   ?= $(PREFIX)/share/lua/$(LUA_V)
 CLUADIR  ?= $(PREFIX)/lib/lua/$(LUA_V)

@@ -78,7 +78,8 @@ describe("a container", function()
   end)
 
   test("throws away what is written to the host's files", function()
-    assert.equal("gone", sh "echo gone > /etc/farside-spec; cat /etc/farside-spec")
+    assert.equal("gone",
+      sh "echo gone > /etc/farside-spec; cat /etc/farside-spec")
     assert.is_nil(io.open "/etc/farside-spec")
   end)
 
@@ -212,7 +213,8 @@ describe("a container", function()
   end)
 
   test("mounts a tmpfs of the size that is asked for", function()
-    assert.equal("16384", sh("df -k --output=size /scratch | tail -1 | tr -d ' '",
+    assert.equal("16384", sh(
+      "df -k --output=size /scratch | tail -1 | tr -d ' '",
       { mounts = { { tmpfs = "/scratch", size = "16M" } } }))
   end)
 end)

@@ -70,7 +70,8 @@ describe("a recipe", function()
       "plan: mounts[1].at: string expected, got number" },
     { { "sh", mounts = { { bind = "/x" } } },
       "plan: mounts[1].at: path inside the container expected" },
-    { { "sh", mounts = { {} } }, "plan: mounts[1]: one of bind, tmpfs expected" },
+    { { "sh", mounts = { {} } },
+      "plan: mounts[1]: one of bind, tmpfs expected" },
     { { "sh", mounts = { { tmpfs = "/x", "wo" } } },
       "plan: mounts[1][1]: ro, rw, nosuid, nodev, noexec expected, got 'wo'" },
     { { "sh", env = { A = 1 } }, "plan: env.A: string expected, got number" },
@@ -143,7 +144,8 @@ describe("a plan", function()
   end)
 
   it("lays an overlay over what an ordinary user may", function()
-    has({ "sh" }, user, '"nodev,lowerdir=/usr,upperdir=upper/usr,workdir=work/usr')
+    has({ "sh" }, user,
+      '"nodev,lowerdir=/usr,upperdir=upper/usr,workdir=work/usr')
     has({ "sh" }, user, 'root:symlink("usr/bin", "/bin")')
     has({ "sh" }, user, 'root:bind("/home", "/home", "nodev,ro")')
   end)

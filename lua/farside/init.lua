@@ -11,7 +11,8 @@ local ns = { _VERSION = "Farside 0.1" }
 
 -- public name → the module that has it; a name not listed is the core's
 local library <const> = {
-  clone = "clone", inside = "inside", namespaces = "inside", exec = "exec", posix_spawn = "exec",
+  clone = "clone", inside = "inside", namespaces = "inside",
+  exec = "exec", posix_spawn = "exec",
   open = "handle", new = "handle", persist = "handle", unpersist = "handle",
   write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",
   read_uid_map = "idmap", read_gid_map = "idmap", subids = "subid",

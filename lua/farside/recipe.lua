@@ -106,17 +106,17 @@ end
 -- word that it has not.
 local function resources()
   local _, message = pcall(core.getrlimit, "?")
-  local list = {}
+  local names = {}
   for name in message:match "expected ([%w_, ]+)":gmatch "[%w_]+" do
-    list[#list + 1] = name
+    names[#names + 1] = name
   end
-  return list
+  return names
 end
 
 -- A word that the core does not take is told before anything is made.
-local function known(what, word, call, list, at, fail)
+local function known(what, word, call, all, at, fail)
   if not pcall(call, word) then
-    fail(at, "%s", fields.unknown(what, word, list()))
+    fail(at, "%s", fields.unknown(what, word, all()))
   end
 end
 
@@ -249,7 +249,8 @@ local function consistent(recipe, fail)
   elseif shared.uts and (recipe.hostname or recipe.domainname) then
     fail("hostname", "would rename the host with share = \"uts\"")
   elseif shared.time and (recipe.monotonic or recipe.boottime) then
-    fail(recipe.boottime and "boottime" or "monotonic", "clocks cannot be set with share = \"time\"")
+    fail(recipe.boottime and "boottime" or "monotonic",
+      'clocks cannot be set with share = "time"')
   elseif recipe.init and shared.pid then
     recipe.init = false -- there is no PID 1 of its own to be
   end

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <stdlib.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
@@ -20,19 +22,19 @@ void far_close_keeping_errno(int fd) {
 
 /* The PID behind a pidfd as our /proc tells it, or -1 and errno. */
 static long pid_of(int pidfd) {
-  char line[128];
-  long pid = 0;
-  snprintf(line, sizeof line, "/proc/self/fdinfo/%d", pidfd);
-  FILE *info = fopen(line, "re");
-  if (info == NULL)
+  char text[512];
+  snprintf(text, sizeof text, "/proc/self/fdinfo/%d", pidfd);
+  int info = open(text, O_RDONLY | O_CLOEXEC);
+  if (info == -1)
     return -1;
-  errno = EBADF; /* no line of that kind: no pidfd */
-  while (pid == 0 && fgets(line, sizeof line, info) != NULL)
-    if (sscanf(line, "Pid: %ld", &pid) == 1)
-      errno = ESRCH; /* 0 or -1: out of sight, or gone */
-  int err = errno;
-  (void)fclose(info);
-  errno = err;
+  ssize_t n = read(info, text, sizeof text - 1);
+  far_close_keeping_errno(info);
+  if (n == -1)
+    return -1;
+  text[n] = '\0';
+  const char *line = strstr(text, "\nPid:");
+  long pid = line != NULL ? strtol(line + 5, NULL, 10) : 0;
+  errno = line != NULL ? ESRCH : EBADF; /* gone or out of sight; no pidfd */
   return pid > 0 ? pid : -1;
 }
 

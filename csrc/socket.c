@@ -200,7 +200,10 @@ static int bind_recvmsg(lua_State *L) {
   luaL_argcheck(L, size > 0 && size <= 1 << 30, 2, "size out of range");
   far_at_most(L, 2);
   struct basket *b = basket_new(L);
-  struct iovec data = {lua_newuserdatauv(L, (size_t)size, 0), (size_t)size};
+  char small[16384]; /* most messages are, and the heap is left alone */
+  bool fits = (size_t)size <= sizeof small;
+  struct iovec data = {fits ? small : lua_newuserdatauv(L, (size_t)size, 0),
+                       (size_t)size};
   ssize_t n;
   while ((n = receive(fd, &data, b)) == -1) {
     int err = errno;

@@ -5,18 +5,34 @@ local core <const> = require "farside.core"
 
 local M = {}
 
--- Root over the whole machine: uid 0 in the first user namespace, where ids
--- are mapped to themselves.
+-- Root over the whole machine: uid 0 in the first user namespace, which has
+-- the same number on every kernel (PROC_USER_INIT_INO).
 local function is_root(euid)
-  if euid ~= 0 then return false end
-  local maps = require("farside.idmap").read_uid_map()
-  local first = maps[1]
-  return #maps == 1 and first[1] == first[2] and first[3] == 4294967295
+  return euid == 0 and
+    core.readlinkat(nil, "/proc/self/ns/user") == "user:[4026531837]"
 end
 
 -- The top of the host's tree, without what every container has of its own.
 local own <const> = { proc = true, sys = true, dev = true, tmp = true,
                       run = true }
+
+-- A directory with nothing in it that an ordinary user could see.
+local function empty(path)
+  local ok, entries = pcall(core.readdir, path)
+  return not ok or #entries == 0
+end
+
+local function describe(entry, busy)
+  local path = "/" .. entry.name
+  local facts = { name = entry.name, type = entry.type }
+  if entry.type == "symlink" then
+    facts.target = core.readlinkat(nil, path)
+  elseif entry.type == "directory" then
+    facts.busy, facts.empty = busy, not busy and empty(path)
+    facts.mode = core.fstatat(nil, path).mode
+  end
+  return facts
+end
 
 local function top(mounts)
   local busy = {} -- top directories with something mounted below or on them
@@ -24,20 +40,13 @@ local function top(mounts)
     local name = mount.target:match "^/([^/]+)"
     if name then busy[name] = true end
   end
-  local entries = core.readdir "/"
-  table.sort(entries, function(a, b) return a.name < b.name end)
   local list = {}
-  for _, entry in ipairs(entries) do
-    if not own[entry.name] and entry.name ~= "." and entry.name ~= ".." then
-      list[#list + 1] = {
-        name = entry.name, type = entry.type, busy = busy[entry.name],
-        mode = entry.type == "directory"
-          and core.fstatat(nil, "/" .. entry.name).mode or nil,
-        target = entry.type == "symlink"
-          and core.readlinkat(nil, "/" .. entry.name) or nil,
-      }
+  for _, entry in ipairs(core.readdir "/") do
+    if not own[entry.name] then
+      list[#list + 1] = describe(entry, busy[entry.name])
     end
   end
+  table.sort(list, function(a, b) return a.name < b.name end)
   return list
 end
 

@@ -167,53 +167,30 @@ end
 --- Puts a detached mount at a path. See move_mount(2).
 -- @tparam fd tree from open_tree or fsmount
 -- @tparam string path made when it is missing
--- @tparam[opt] string type of its root, when it is known: "directory", "file"
 -- @raise as move_mount
-function Root:attach(tree, path, type)
-  type = type or core.fstatat(tree, "").type
-  local point <close> = self:mountpoint(path, type)
+function Root:attach(tree, path)
+  local point <close> = self:mountpoint(path, core.fstatat(tree, "").type)
   try(path, core.move_mount, tree, "", point, "")
 end
 
-local attributes <const> = {
-  ro = true, nosuid = true, nodev = true, noexec = true, noatime = true,
-  nosymfollow = true,
-}
-
--- A new file system as a detached mount; words as for mount.
-local function filesystem(fstype, options)
-  local context <close> = core.fsopen(fstype)
-  local set = {}
-  for word in (options or ""):gmatch "[^,]+" do
-    local key, value = word:match "^([^=]+)=(.*)$"
-    if attributes[word] then
-      set[#set + 1] = word
-    elseif key then
-      core.fsconfig(context, "string", key, value)
-    else
-      core.fsconfig(context, "flag", word)
-    end
-  end
-  core.fsconfig(context, "create")
-  return core.fsmount(context, set)
+-- The name by which a call that takes only a path finds a descriptor.
+local function magic(fd)
+  return "/proc/self/fd/" .. fd:fileno()
 end
 
 --- Mounts a new file system at a path inside.
 -- @tparam string fstype
 -- @tparam string path made when it is missing
 -- @tparam[opt] string options as for mount
--- @raise the mount's own error: EPERM, EINVAL…
+-- @raise as mount
 function Root:mount(fstype, path, options)
-  local ok, tree = pcall(filesystem, fstype, options)
-  if not ok then
-    if type(tree) == "table" then
-      tree.call, tree.fstype, tree.path = "mount", fstype, path
-      tree.detail = ("%s on %s"):format(fstype, path)
-    end
-    error(tree, 0)
+  local point <close> = self:mkdir(path)
+  local ok, err = pcall(core.mount, fstype, magic(point), fstype, options)
+  if ok then return end
+  if type(err) == "table" then
+    err.target, err.detail = path, ("%s on %s"):format(fstype, path)
   end
-  self:attach(tree, path, "directory")
-  tree:close()
+  about(path, false, err)
 end
 
 --- Shows a file or tree of the caller's at a path inside.
@@ -259,19 +236,36 @@ local function device(name)
   return tree
 end
 
---- Shows devices of the host in /dev.
+--- Shows devices of the host in a directory.
+-- @tparam string directory made when it is missing
 -- @tparam string … null, zero, full, random, urandom, tty
--- @raise ENODEV when what the host has there is something else
-function Root:devices(...)
+-- @raise ENODEV when what the host has there is something else; EEXIST
+function Root:devices(directory, ...)
+  local parent <close> = self:mkdir(directory)
   for _, name in ipairs { ... } do
     local tree <close> = device(name)
-    self:attach(tree, "/dev/" .. name, "file")
+    try(name, core.mknodat, parent, name, "file")
+    try(name, core.move_mount, tree, "", parent, name)
+  end
+end
+
+--- Makes symbolic links in a directory.
+-- @tparam string directory made when it is missing
+-- @tparam table links { NAME = "TARGET" }
+-- @raise EEXIST when something is there. See symlinkat(2).
+function Root:symlinks(directory, links)
+  local parent <close> = self:mkdir(directory)
+  for name, target in pairs(links) do
+    try(name, core.symlinkat, target, parent, name)
   end
 end
 
 local nothing <const> = {
   directory = function()
-    return filesystem("tmpfs", "ro,nosuid,nodev,noexec,size=4k")
+    local context <close> = core.fsopen "tmpfs"
+    core.fsconfig(context, "string", "size", "4k")
+    core.fsconfig(context, "create")
+    return core.fsmount(context, "ro,nosuid,nodev,noexec")
   end,
   file = function() return device "null" end,
 }

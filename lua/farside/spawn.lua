@@ -39,6 +39,7 @@ local function filled(value, values)
 end
 
 local function arguments(step, values)
+  if not step.refers then return table.unpack(step.args, 1, step.args.n) end
   local args = {}
   for i = 1, step.args.n do args[i] = filled(step.args[i], values) end
   return table.unpack(args, 1, step.args.n)

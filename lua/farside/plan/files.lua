@@ -130,6 +130,9 @@ local function host_for_user(plan, recipe, facts)
            entry.name:find "[,:\\]" then
       plan:tell("child", "root", "the host's " .. path .. ", to be read",
            "bind", path, path, "nodev,ro")
+    elseif entry.empty then
+      plan:tell("child", "root", "there is nothing in it to be seen", "mkdir",
+                path)
     else
       local upper, work = "upper" .. path, "work" .. path
       directory(plan, upper, entry.mode)

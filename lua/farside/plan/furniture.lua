@@ -32,8 +32,8 @@ local function dev(plan, recipe)
   local function here(...) plan:tell("child", "root", ...) end
   here("devices: a directory of its own", "mount", "tmpfs", "/dev",
        "nosuid,noexec,mode=0755,size=64k")
-  here("the harmless ones of the host's", "devices", "null", "zero", "full",
-       "random", "urandom", "tty")
+  here("the harmless ones of the host's", "devices", "/dev", "null", "zero",
+       "full", "random", "urandom", "tty")
   here("its own terminals", "mount", "devpts", "/dev/pts",
        "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620")
   here("its own shared memory", "mount", "tmpfs", "/dev/shm",
@@ -42,13 +42,10 @@ local function dev(plan, recipe)
     here("its own message queues", "mount", "mqueue", "/dev/mqueue",
          "nosuid,nodev,noexec")
   end
-  for _, link in ipairs {
-    { "pts/ptmx", "ptmx" }, { "/proc/self/fd", "fd" },
-    { "/proc/self/fd/0", "stdin" }, { "/proc/self/fd/1", "stdout" },
-    { "/proc/self/fd/2", "stderr" },
-  } do
-    here("as everywhere", "symlink", link[1], "/dev/" .. link[2])
-  end
+  here("as everywhere", "symlinks", "/dev", {
+    ptmx = "pts/ptmx", fd = "/proc/self/fd", stdin = "/proc/self/fd/0",
+    stdout = "/proc/self/fd/1", stderr = "/proc/self/fd/2",
+  })
 end
 
 local hidden <const> = {

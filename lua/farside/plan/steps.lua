@@ -24,6 +24,10 @@ end
 function Plan:add(where, label, call, ...)
   local step = { where = where, call = call, args = table.pack(...),
                  label = label }
+  for i = 1, step.args.n do
+    -- only tables can be, or have in them, what stands for an earlier result
+    if type(step.args[i]) == "table" then step.refers = true end
+  end
   self[#self + 1] = step
   return step
 end

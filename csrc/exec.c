@@ -202,9 +202,9 @@ static int start_in(struct image *image, const struct place *place) {
   if (err != 0)
     return err;
   err = posix_spawnattr_init(&attributes);
-  if (err == 0) {
-    image->actions = &actions;
-    image->attributes = &attributes;
+  if (err == 0) { /* the image uses them in here only */
+    image->actions = &actions;       // cppcheck-suppress autoVariables
+    image->attributes = &attributes; // cppcheck-suppress autoVariables
     err = set_place(&actions, &attributes, place);
     if (err == 0)
       err = search(image, start);

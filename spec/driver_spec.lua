@@ -219,10 +219,15 @@ describe("the prompt", function()
 end)
 
 describe("^C", function()
-  -- Sends it when the code has said that it is ready.
+  -- Sends it when the code has said that it is ready, and has then used some
+  -- time of the processor, so that it is where it loops.
   local function interrupt(code)
     return ([[lua -e 'function ready() io.open("ready", "w"):close() end
-      %s' & until [ -e ready ]; do :; done; kill -INT $!; wait $!]])
+      %s' &
+      used() { cut -d " " -f 14 /proc/$!/stat; }
+      until [ -e ready ]; do :; done
+      was=$(used); until [ $(used) -gt $((was + 1)) ]; do :; done
+      kill -INT $!; wait $!]])
       :format(code)
   end
 

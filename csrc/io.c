@@ -108,7 +108,7 @@ static int dup_to(int fd, int to) {
 
 /***
 Another descriptor of the same open file. Without `to` it is an object that
-closes on exec. With `to` it is that number, which no object closes; it
+closes on exec and is none of 0, 1 and 2. With `to` it is that number, which no object closes; it
 closes on exec unless it is 0, 1 or 2.
 @function dup
 @tparam fd fd
@@ -121,7 +121,7 @@ static int bind_dup(lua_State *L) {
   far_at_most(L, 2);
   if (lua_isnoneornil(L, 2)) {
     int *new = far_fd_new(L);
-    *new = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    *new = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     far_check(L, *new, "dup", NULL);
     return 1;
   }

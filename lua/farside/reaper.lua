@@ -9,6 +9,7 @@ local M = {}
 --- All signals are held back before the payload starts, so that none is
 -- lost; a blocked signal reaches PID 1 even where its default is to ignore.
 function M.prepare()
+  core.sigaction("CHLD", "default") -- of ignored ones nobody would be told
   core.sigprocmask("block", "all")
 end
 

@@ -65,7 +65,9 @@ end
 -- What a failed step raises: always an error object, with the step's name.
 local function named(step, failure)
   if not errors.is(failure) then
-    failure = errors.remake { call = step.call, reason = tostring(failure) }
+    local ok, text = pcall(tostring, failure)
+    failure = errors.remake { call = step.call,
+                              reason = ok and text or type(failure) }
   end
   failure.step = failure.step or step.label
   return failure
@@ -74,6 +76,21 @@ end
 ---- the child's side ----
 
 local baton <const> = "+"
+local most <const> = 16384 -- bytes of a message
+
+-- A failure as bytes: all of it, or when it cannot be sent or is too long, the
+-- fields that every error has, cut.
+local function told(failure)
+  local ok, bytes = pcall(serial.encode, failure)
+  if ok and #bytes <= most then return bytes end
+  local brief = { errno = failure.errno }
+  for _, key in ipairs { "call", "code", "path", "detail", "reason", "where",
+                         "step", "hint" } do
+    local value = failure[key]
+    if type(value) == "string" then brief[key] = value:sub(1, most // 10) end
+  end
+  return serial.encode(errors.remake(brief))
+end
 
 -- Waits for the parent; without one there is nothing to live for.
 local function await_parent(self)
@@ -89,9 +106,8 @@ local function child_main(self, index)
   self.mine:close()
   self.status_reader:close()
   child.seal()
-  reaper.prepare()
   walk(self, "child", index)
-  self.channel:close() -- which tells the parent that all went well
+  core.sendmsg(self.channel, baton)
   reaper.run(self.values.payload.pid, self.status_writer)
 end
 
@@ -101,14 +117,25 @@ local function check_parent(self)
   if #core.poll({ self.channel }, 0) > 0 then core._exit(125) end
 end
 
-local starts <const> = { exec = true, posix_spawn = true }
+-- What comes before the step that starts the program.
+local before <const> = {}
+
+function before.posix_spawn(self)
+  check_parent(self)
+  reaper.prepare()
+end
+
+function before.exec(self)
+  check_parent(self)
+  core.sendmsg(self.channel, baton) -- from here on, silence is success
+end
 
 -- A step of the child's; its failure is told to the parent.
 local function take_child(self, step)
-  if starts[step.call] then check_parent(self) end
+  if before[step.call] then before[step.call](self) end
   local ok, failure = pcall(take, self, step)
   if not ok then
-    core.sendmsg(self.channel, serial.encode(named(step, failure)))
+    core.sendmsg(self.channel, told(named(step, failure)))
     core._exit(125)
   end
 end
@@ -128,7 +155,7 @@ local function child_failed(self, message)
 end
 
 local function await_child(self)
-  local message = core.recvmsg(self.mine, 16384)
+  local message = core.recvmsg(self.mine, most)
   if message ~= baton then child_failed(self, message) end
 end
 
@@ -253,8 +280,9 @@ end
 
 local function start(self)
   walk(self, "parent", 1)
-  -- the child closes the channel, or an exec does; a message is a failure
-  local message = core.recvmsg(self.mine, 16384)
+  await_child(self) -- it has started the program, or is about to become it
+  if self.plan[#self.plan].call ~= "exec" then return end
+  local message = core.recvmsg(self.mine, most)
   if message then child_failed(self, message) end
 end
 

@@ -63,7 +63,7 @@ local function read_file(path)
   local core <const> = require "farside.core"
   local file <close> = core.openat2(nil, path, "rdonly")
   local parts = {}
-  for part in function() return file:read(65536) end do
+  for part in function() return file:read() end do
     parts[#parts + 1] = part
   end
   return table.concat(parts)

@@ -180,6 +180,20 @@ static void check_setattr(lua_State *L, struct sys_mount_attr *attr) {
   check_userns(L, attr);
 }
 
+/* Not every file system can be shown with other ids: the hint looks which it
+ * is. */
+static int setattr_failed(lua_State *L, int err, int dir, const char *path,
+                          const struct sys_mount_attr *attr) {
+  far_error_push(L, err, "mount_setattr", path, far_place(L, dir, path));
+  if (attr->set & MOUNT_ATTR_IDMAP) {
+    lua_pushinteger(L, dir);
+    lua_setfield(L, -2, "fd");
+    lua_pushboolean(L, true);
+    lua_setfield(L, -2, "idmap");
+  }
+  return far_error_throw(L);
+}
+
 /***
 Changes the attributes of a mount; those not named stay.
 @function mount_setattr
@@ -206,8 +220,9 @@ static int bind_mount_setattr(lua_State *L) {
   far_field(L, 3, 4, "recursive");
   unsigned flags = lua_toboolean(L, 3) ? AT_RECURSIVE : 0;
   flags |= far_empty(path, AT_EMPTY_PATH);
-  int result = sys_mount_setattr(dir, path, flags, &attr);
-  return far_check_place(L, result, "mount_setattr", dir, path);
+  if (sys_mount_setattr(dir, path, flags, &attr) == -1)
+    return setattr_failed(L, errno, dir, path, &attr);
+  return 0;
 }
 
 static const luaL_Reg functions[] = {

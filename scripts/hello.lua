@@ -13,7 +13,7 @@ local questions <const> = { -- each is answered in one line
   { "which process am I?",  "echo $$" },
   { "of how many?",         "set -- /proc/[0-9]*; echo $#" },
   { "on which networks?",   "sed -n 's/:.*//p' /proc/net/dev | xargs" },
-  { "a file /etc/moon?",    "cat /etc/moon 2>/dev/null || echo none" },
+  { "a file /moon?",        "cat /moon 2>/dev/null || echo none" },
 }
 
 local script = ""
@@ -24,7 +24,7 @@ end
 -- Inside, where a file is written first: into a layer that is thrown away.
 local answers <close> = io.tmpfile()
 assert(ns.run {
-  "/bin/sh", "-c", "echo silver >/etc/moon\n" .. script,
+  "/bin/sh", "-c", "echo silver >/moon\n" .. script,
   hostname = "moon", stdout = answers,
 })
 answers:seek "set"

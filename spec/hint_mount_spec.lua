@@ -7,6 +7,25 @@ local hint_of <const>, inside <const>, says <const> =
 local deeper <const> = hints.deeper
 
 describe("for file systems", function()
+  it("some file systems show no other ids", function()
+    t.needs "root"
+    t.child(function()
+      ns.unshare "mnt"
+      ns.mount(nil, "/", nil, "rprivate")
+      ns.mount("tmpfs", "/mnt", "tmpfs")
+      ns.mkdirat(nil, "/mnt/u")
+      ns.mkdirat(nil, "/mnt/w")
+      ns.mkdirat(nil, "/mnt/m")
+      ns.mount("overlay", "/mnt/m", "overlay",
+               "lowerdir=/usr,upperdir=/mnt/u,workdir=/mnt/w")
+      local tree <close> = ns.open_tree(nil, "/mnt/m", "clone")
+      local ids <close> = ns.new("user", { uid_map = "0:1:1" })
+      assert.equal("overlay cannot show its files with other ids: without an "
+        .. "idmap those that are not mapped are nobody's",
+        hint_of(ns.mount_setattr, tree, "", { set = "idmap", userns = ids }))
+    end)
+  end)
+
   it("that show a namespace which is not ours, it is told", function()
     inside(function()
       for fs, kind in pairs { proc = "pid", sysfs = "net", mqueue = "ipc",

@@ -12,7 +12,8 @@ local function complaint(recipe)
   return (message:gsub("^[^:]+:%d+: ", ""))
 end
 
-local root <const> = { root = true, uid = 0, gid = 0, below = {}, top = {} }
+local root <const> = { root = true, uid = 0, gid = 0, mappable = true, below = {},
+                      top = {} }
 local user <const> = { root = false, uid = 1000, gid = 100, below = {},
   top = { { name = "usr", type = "directory" },
           { name = "bin", type = "symlink", target = "usr/bin" },
@@ -154,6 +155,13 @@ describe("a plan", function()
     has({ "sh" }, root, 'set = "idmap", userns = userns')
     lacks({ "sh", share = "user" }, root, "idmap")
     lacks({ "sh" }, user, "idmap")
+    lacks({ "sh", idmap = false }, root, "idmap")
+  end)
+
+  it("does so on a file system that cannot only when it must", function()
+    local overlay = { root = true, uid = 0, gid = 0, below = {}, top = {} }
+    lacks({ "sh" }, overlay, "idmap")
+    has({ "sh", idmap = true }, overlay, "idmap")
   end)
 
   it("puts later layers above earlier ones", function()

@@ -11,7 +11,7 @@ local recipes <const> = {
   hello = { needs = { "filesystem overlay", "namespace time" }, {
     "who am I%? +%w+ +root", "on which machine%? +%S+ +moon",
     "which process am I%? +%d+ +2", "networks%? .* lo\n",
-    "a file /etc/moon%? +none +silver",
+    "a file /moon%? +none +silver",
   } },
   pid = { {
     "number of one process +%d+ +1\n", "TERM to PID 1: timeout; KILL: signal 9",
@@ -93,7 +93,7 @@ describe("each recipe", function()
     for _, name in ipairs(names) do
       run(driver .. " scripts/" .. name .. ".lua")
     end
-    for _, path in ipairs { "/etc/moon", "/comet", "/mnt/low" } do
+    for _, path in ipairs { "/moon", "/comet", "/mnt/low" } do
       assert.is_nil(lfs.attributes(path))
     end
     assert.equal("", (run "find /sys/fs/cgroup -maxdepth 2 -name 'farside-*'"))

@@ -74,15 +74,25 @@ local function below(mounts)
   return list
 end
 
+-- Whether the kernel can show the files of / with other ids.
+local function mappable(mounts)
+  local fstype
+  for _, mount in ipairs(mounts) do
+    if mount.target == "/" then fstype = mount.fstype end -- the last covers
+  end
+  return files[fstype] or false
+end
+
 --- The facts.
--- @treturn table root (boolean), uid, gid, below (mounts of files below /),
+-- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
+-- show the files of / with other ids), below (mounts of files below /),
 -- top (entries of /, for an ordinary user)
 function M.facts()
   local uid, gid = core.geteuid(), core.getegid()
   local root = is_root(uid)
   local mounts = require("farside.mountinfo").points()
   return {
-    root = root, uid = uid, gid = gid,
+    root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),
     below = root and below(mounts) or {},
     top = not root and top(mounts) or {},
   }

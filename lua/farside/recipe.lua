@@ -170,7 +170,7 @@ M.keys = {
   { name = "root", check = root, option = "DIR",
     help = "a directory for the container's files; the host's own files, "
         .. "behind a throw-away layer, when it is not given" },
-  { name = "idmap", check = fields.boolean, default = true, off = "no_idmap",
+  { name = "idmap", check = fields.boolean, off = "no_idmap",
     help = "with root's files: show them as they are owned, so that the "
         .. "container's root reads only what others may" },
   { name = "readonly", check = fields.boolean,

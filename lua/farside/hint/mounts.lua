@@ -33,6 +33,18 @@ row(changing, "EPERM", function(_, sys)
   end
 end)
 
+local keeps_ids <const> = { overlay = true, nfs = true, cifs = true,
+                            ["9p"] = true, fuse = true, proc = true,
+                            sysfs = true, cgroup2 = true, devpts = true }
+
+row("mount_setattr", "EINVAL", function(err, sys)
+  local fstype = err.idmap and sys.fstype(err.fd)
+  if keeps_ids[fstype] then
+    return ("%s cannot show its files with other ids: without an idmap those "
+        .. "that are not mapped are nobody's"):format(fstype)
+  end
+end)
+
 ---- new file systems ----
 
 -- File systems that show a namespace, which must be ours.

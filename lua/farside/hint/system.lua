@@ -10,7 +10,7 @@ System.__index = System
 
 --- A reader of the running system, or of what is given in its place.
 -- @tparam[opt] table primitives read, owner, mounted, setuid,
--- up, ids, capable, foreign, waiting, namespace
+-- fstype, up, ids, capable, foreign, waiting, namespace
 function System.new(primitives)
   return setmetatable(primitives or {}, System)
 end
@@ -41,6 +41,12 @@ function System.setuid(path)
   if not ok then return nil end
   return tonumber(stat.mode, 8) & 0x800 ~= 0 or
          (pcall(core.getxattr, path, "security.capability"))
+end
+
+-- The type of the file system that a descriptor is on.
+function System.fstype(fd)
+  local ok, stat = pcall(core.statfs, fd)
+  return ok and stat.type or nil
 end
 
 -- Whether a link of ours is up.

@@ -11,9 +11,14 @@ local function taker(facts)
 end
 
 -- With a user namespace and real root, files are shown as container root's by
--- an idmapped mount: nothing on disk is changed.
+-- an idmapped mount: nothing on disk is changed. Where the host's file system
+-- cannot be shown so (an overlay, in a container), its files are nobody's
+-- unless the recipe insists.
 local function idmapped(recipe, facts)
-  return facts.root and recipe.idmap and not recipe.share.user
+  if not facts.root or recipe.share.user or recipe.idmap == false then
+    return false
+  end
+  return recipe.idmap or recipe.root or facts.mappable
 end
 
 local function take(plan, facts, mapped, as, path, alone)

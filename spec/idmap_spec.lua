@@ -182,15 +182,21 @@ describe("setgroups", function()
   end)
 end)
 
--- Runs `fn` as uid 1000 where the administrator has granted these ranges.
-local function granted(subuid, fn)
+local passwd <const> = "root:x:0:0::/root:/bin/sh\n"
+                       .. "someone:x:1000:1000::/:/bin/sh\n"
+
+-- Runs `fn` as uid 1000, who has a name, where the administrator has granted
+-- these ranges.
+local function granted(ranges, fn)
   t.needs("root", "newuidmap")
   t.child(function()
     ns.mount(nil, "/", nil, "rprivate")
     ns.mount("grants", "/mnt", "tmpfs")
-    for _, name in ipairs { "subuid", "subgid" } do
+    local texts <const> = { subuid = ranges, subgid = ranges,
+                            passwd = passwd }
+    for name, text in pairs(texts) do
       local file <close> = assert(io.open("/mnt/" .. name, "w"))
-      file:write(subuid)
+      file:write(text)
       file:close()
       ns.mount("/mnt/" .. name, "/etc/" .. name, nil, "bind")
     end

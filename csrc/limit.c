@@ -1,14 +1,16 @@
 /*
  * What a process may use and keep: prctl's attributes, resource limits,
- * priorities, and which descriptors stay open.
+ * priorities, and which keys and descriptors go along.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "farside.h"
@@ -258,7 +260,33 @@ static int bind_nice(lua_State *L) {
   return 1;
 }
 
+static const struct far_word keyctls[] = {
+  {"join_session_keyring", KEYCTL_JOIN_SESSION_KEYRING},
+  {NULL, 0},
+};
+
+/***
+Leaves the keys of the session for a new, empty keyring.
+@function keyctl
+@tparam string operation "join_session_keyring"
+@treturn integer|nil its serial number; nil where the kernel keeps no keys
+@raise EDQUOT when the user has too many. See keyctl(2), session-keyring(7).
+*/
+static int bind_keyctl(lua_State *L) {
+  long operation = (long)far_word(L, 1, keyctls, "operation");
+  far_at_most(L, 1);
+  long serial = syscall(SYS_keyctl, operation, NULL);
+  if (serial == -1 && errno != ENOSYS)
+    return far_raise(L, errno, "keyctl", NULL, "%s", lua_tostring(L, 1));
+  if (serial == -1)
+    luaL_pushfail(L);
+  else
+    lua_pushinteger(L, serial);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
+  {"keyctl", bind_keyctl},
   {"prctl", bind_prctl},
   {"getrlimit", bind_getrlimit},
   {"setrlimit", bind_setrlimit},

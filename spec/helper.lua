@@ -95,6 +95,11 @@ function probes.newuidmap()
   return true
 end
 
+probes["terminal input"] = function()
+  local legacy = reads "/proc/sys/dev/tty/legacy_tiocsti"
+  return not (legacy and legacy:find "^0"), "needs dev.tty.legacy_tiocsti = 1"
+end
+
 -- "KIND NAME" → the same, given the name.
 local kinds <const> = { program = program }
 

@@ -330,6 +330,13 @@ describe("for programs and sockets", function()
       { foreign = function() return true end })
   end)
 
+  it("too many keyrings are told", function()
+    says("kernel.keys.maxkeys allows 200 for each user, and each container "
+      .. "of one's own session has one",
+      { call = "keyctl", code = "EDQUOT" },
+      { ["/proc/sys/kernel/keys/maxkeys"] = "200\n" })
+  end)
+
   it("lo that is down is told to who connects", function()
     inside(function()
       assert.equal("lo is down, as in every new net namespace: "

@@ -213,7 +213,7 @@ M.keys = {
         .. "orphans and passes signals on" },
   { name = "session", check = fields.boolean, default = true,
     off = "no_session",
-    help = "it stays in the caller's session, with its terminal" },
+    help = "it stays in the caller's session, with its terminal and keys" },
   { name = "no_new_privs", check = fields.boolean, default = true,
     off = "new_privs",
     help = "set-user-id programs work, within its user namespace" },

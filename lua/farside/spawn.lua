@@ -118,21 +118,22 @@ local function check_parent(self)
 end
 
 -- What comes before the step that starts the program.
-local before <const> = {}
+local preparation <const> = {}
 
-function before.posix_spawn(self)
+function preparation.posix_spawn(self)
   check_parent(self)
   reaper.prepare()
 end
 
-function before.exec(self)
+function preparation.exec(self)
   check_parent(self)
   core.sendmsg(self.channel, baton) -- from here on, silence is success
 end
 
 -- A step of the child's; its failure is told to the parent.
 local function take_child(self, step)
-  if before[step.call] then before[step.call](self) end
+  local prepare = preparation[step.call]
+  if prepare then prepare(self) end
   local ok, failure = pcall(take, self, step)
   if not ok then
     core.sendmsg(self.channel, told(named(step, failure)))

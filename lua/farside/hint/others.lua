@@ -27,7 +27,7 @@ local function interpreter(text)
   return text and text:match "^#![ \t]*([^ \t\n]+)"
 end
 
-row("execve", "ENOENT", function(err, sys)
+row("execve posix_spawn", "ENOENT", function(err, sys)
   local text = err.path and sys.read(err.path)
   local program = interpreter(text)
   if program and not sys.owner(program) then
@@ -38,12 +38,18 @@ row("execve", "ENOENT", function(err, sys)
   end
 end)
 
-row("execve", "EACCES", function(err, sys)
+row("execve posix_spawn", "EACCES", function(err, sys)
   local mount = err.path and err.path:sub(1, 1) == "/" and
                 sys:mount_of(err.path)
   if mount and mount.options.noexec then
     return ("the mount %s is noexec"):format(mount.target)
   end
+end)
+
+row("keyctl", "EDQUOT", function(_, sys)
+  local most = sys:number "/proc/sys/kernel/keys/maxkeys"
+  return most and ("kernel.keys.maxkeys allows %d for each user, and each "
+    .. "container of one's own session has one"):format(most)
 end)
 
 -- A program's own sockets report through `raise`, with the port in `port`.

@@ -62,6 +62,10 @@ end
 -- Root of the user namespace from here on; changing ids clears the parent
 -- death signal, so that comes after.
 function M.become_root(plan, recipe, facts)
+  if recipe.session then
+    plan:add("child", "no keys of the caller's", "keyctl",
+             "join_session_keyring")
+  end
   if not recipe.share.user then
     local _, gid = maps(recipe, facts)
     if not gives_up_groups(facts, gid) then

@@ -55,8 +55,8 @@ local function rlimits(plan, recipe)
   local wanted = { core = 0 }
   for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
   for _, name in ipairs(sorted(wanted)) do
-    plan:add("child", "a limit for each process", "setrlimit", name,
-        wanted[name])
+    plan:add("child", "a limit for each process, not to be raised again",
+             "setrlimit", name, wanted[name], wanted[name])
   end
 end
 

@@ -1,0 +1,189 @@
+-- What a container keeps in: each attack that must fail, and where a default
+-- is what stops it, that the attack works without that.
+
+local t = require "spec.helper"
+local ns = require "farside"
+
+local function test(name, body)
+  it(name, function()
+    t.needs "userns"
+    body()
+  end)
+end
+
+-- A file that everybody may read.
+local function file(text)
+  local path <const> = t.tmpdir() .. "/file"
+  local out <close> = assert(io.open(path, "w"))
+  assert(out:write(text))
+  assert(out:close())
+  assert(os.execute("chmod 644 " .. path))
+  return path
+end
+
+local function here(path)
+  return { bind = ns.getcwd() .. "/" .. path, at = "/farside/" .. path, "ro" }
+end
+
+-- The program that an attacker runs: Lua with this library.
+local preamble <const> = [[
+  package.path = "/farside/lua/?.lua;/farside/lua/?/init.lua"
+  package.cpath = "/farside/lib/?.so"
+  ns = require "farside"
+  -- "done", or the errno of what was tried
+  function try(fn, ...)
+    local ok, err = pcall(fn, ...)
+    print(ok and "done" or type(err) == "table" and err.code or err)
+  end
+  function write(path, text)
+    local fd <close> = ns.openat2(nil, path, "wronly")
+    ns.write(fd, text)
+  end
+]]
+
+-- What a container says.
+local function said(recipe)
+  local reader, writer <close> = ns.pipe()
+  local _ <close> = reader
+  recipe.stdout = writer
+  local container <close> = ns.spawn(recipe)
+  writer:close()
+  local parts = {}
+  for part in function() return ns.read(reader) end do
+    parts[#parts + 1] = part
+  end
+  container:wait()
+  return table.concat(parts)
+end
+
+-- The attacker's lines, as one.
+local function attack(program, recipe)
+  recipe = recipe or {}
+  recipe[1], recipe[2] = t.lua, "/attack"
+  local build = t.build:find "^/" and t.build or ns.getcwd() .. "/" .. t.build
+  recipe.mounts = {
+    { bind = file(preamble .. program), at = "/attack" }, here "lua",
+    { bind = build .. "/lib", at = "/farside/lib", "ro" },
+    table.unpack(recipe.mounts or {}),
+  }
+  return (said(recipe):gsub("\n$", ""):gsub("\n", " "))
+end
+
+local function perl(program, recipe)
+  recipe = recipe or {}
+  recipe[1], recipe[2], recipe[3] = "perl", "-e", program
+  return said(recipe)
+end
+
+-- A terminal that is the calling process's own, and its other end, without
+-- which it hangs up.
+local function terminal()
+  local master, slave = ns.tty.open()
+  ns.sigaction("HUP", "ignore")
+  ns.setsid()
+  ns.tty.control(slave)
+  return slave, master
+end
+
+describe("an attacker in a container", function()
+  test("cannot look into its init", function()
+    assert.equal(("EACCES "):rep(7) .. "EPERM", attack [[
+      for _, what in ipairs { "root", "cwd", "exe", "fd/1" } do
+        try(ns.readlinkat, nil, "/proc/1/" .. what)
+      end
+      for _, what in ipairs { "environ", "mem", "maps" } do
+        try(ns.openat2, nil, "/proc/1/" .. what, "rdonly")
+      end
+      try(ns.pidfd_getfd, ns.pidfd_open(1), 3)]])
+  end)
+
+  test("cannot end or stop its init", function()
+    assert.equal("1", attack [[
+      ns.kill(1, "KILL")
+      ns.kill(1, "STOP")
+      print(ns.getppid())]])
+  end)
+
+  test("cannot keep the container alive after its payload", function()
+    local container <close> = ns.spawn { "/bin/sh", "-c",
+      "for i in 1 2 3 4 5 6 7 8; do setsid sleep 1000 & done; exit 5" }
+    assert.same({ nil, "exit", 5 }, { container:wait(20) })
+  end)
+
+  test("cannot uncover what is masked, nor write what is protected", function()
+    local program <const> = [[
+      try(ns.umount, "/proc/keys", "detach")
+      try(ns.umount, "/proc/sys", "detach")
+      try(ns.mount_setattr, nil, "/proc/irq", { clear = "ro" })]]
+    assert.equal("EPERM EPERM EPERM", attack(program))
+    assert.equal("done done done", attack(program, { capabilities = "all" }))
+  end)
+
+  test("cannot do so in namespaces of its own", function()
+    assert.equal("EINVAL EINVAL EPERM EPERM EPERM EINVAL", attack [[
+      ns.clone({ "user", "mnt", "pid", "net", uid_map = "0:0:1" }, function()
+        try(ns.umount, "/proc/keys", "detach")
+        try(ns.umount, "/dev", "detach")
+        try(ns.mount_setattr, nil, "/proc/sys", { clear = "ro" })
+        try(ns.mount, "proc", "/mnt", "proc")
+        try(ns.mount, "sysfs", "/mnt", "sysfs")
+        try(ns.mount, "/proc", "/mnt", nil, "bind")
+      end):wait()]])
+  end)
+
+  test("cannot write what changes the kernel", function()
+    assert.equal("EACCES EACCES EACCES EACCES", attack [[
+      try(write, "/proc/sys/kernel/core_pattern", "|/x")
+      try(write, "/proc/sys/kernel/hostname", "x")
+      try(write, "/proc/irq/default_smp_affinity", "1")
+      try(write, "/sys/fs/cgroup/cgroup.procs", "0")]])
+  end)
+
+  test("has no device nodes but those of /dev", function()
+    assert.equal("EPERM EPERM", attack [[
+      try(ns.mknodat, nil, "/root/a", "char", "0666", 1, 11)
+      try(ns.mknodat, nil, "/dev/b", "block", "0666", 8, 0)]])
+  end)
+
+  test("cannot put words into the caller's terminal", function()
+    t.needs("perl", "terminal input")
+    t.child(function()
+      local slave <const>, _ <close> = terminal()
+      local type <const> = "print ioctl(STDIN, 0x5412, my $c = 'x') ? 1 : $!"
+      assert.equal("Operation not permitted", perl(type, { stdin = slave }))
+      assert.equal("1", perl(type, { stdin = slave, session = false }))
+    end)
+  end)
+
+  test("does not have the caller's keys", function()
+    t.needs "perl"
+    local number <const> = ({ x86_64 = 250, aarch64 = 219 })[ns.uname().machine]
+    if not number then return pending "no number of keyctl is known" end
+    t.child(function()
+      local mine <const> = ns.keyctl "join_session_keyring"
+      local get <const> = ("print syscall(%d, 0, -3, 0)"):format(number)
+      assert.not_equal(tostring(mine), perl(get))
+      assert.equal(tostring(mine), perl(get, { session = false }))
+    end)
+  end)
+
+  test("dumps no core, and cannot change that", function()
+    local program <const> = [[ print(ns.getrlimit "core")
+                               try(ns.setrlimit, "core", 1, 1) ]]
+    assert.equal("0\t0 EPERM", attack(program))
+    local soft, hard = ns.getrlimit "core"
+    if soft == hard and soft ~= 0 then
+      assert.equal(("%s\t%s done"):format(soft, hard),
+        attack(program, { rlimits = { core = soft } }))
+    end
+  end)
+
+  test("cannot leave by a chroot", function()
+    assert.equal("true", attack [[
+      local before = ns.fstatat(nil, "/").ino
+      ns.chroot "/usr"
+      for _ = 1, 50 do ns.chdir ".." end
+      ns.chroot "."
+      print(ns.fstatat(nil, ".").ino == before)]])
+  end)
+end)

@@ -79,7 +79,10 @@ static int become(struct image *i, const char *path) {
   return errno;
 }
 
+/* Looks first, since each attempt is a process. */
 static int start(struct image *i, const char *path) {
+  if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == -1)
+    return errno;
   return posix_spawn(&i->pid, path, i->actions, i->attributes, i->argv,
                      i->env);
 }
@@ -171,8 +174,18 @@ static int bind_execve(lua_State *L) {
 /* Standard streams and the session of a program that is started. */
 struct place {
   int streams[3]; /* or -1 */
+  const char *terminal; /* or NULL */
   bool session;
 };
+
+/* A session's first terminal that is opened becomes its own. */
+static int add_terminal(posix_spawn_file_actions_t *actions,
+                        const char *path) {
+  int err = posix_spawn_file_actions_addopen(actions, 0, path, O_RDWR, 0);
+  for (int n = 1; n < 3 && err == 0; n++)
+    err = posix_spawn_file_actions_adddup2(actions, 0, n);
+  return err;
+}
 
 static int set_place(posix_spawn_file_actions_t *actions,
                      posix_spawnattr_t *attributes,
@@ -188,6 +201,8 @@ static int set_place(posix_spawn_file_actions_t *actions,
     flags |= POSIX_SPAWN_SETSID;
   if (err == 0)
     err = posix_spawnattr_setflags(attributes, flags);
+  if (err == 0 && place->terminal != NULL)
+    err = add_terminal(actions, place->terminal);
   for (int n = 0; n < 3 && err == 0; n++)
     if (place->streams[n] >= 0)
       err = posix_spawn_file_actions_adddup2(actions, place->streams[n], n);
@@ -225,7 +240,7 @@ static int no_handle(lua_State *L, pid_t pid) {
 /* The table of argument 4 moves to 5, where it keeps its descriptors alive. */
 static void check_place(lua_State *L, struct place *place) {
   static const char *const fields[] = {"stdin", "stdout", "stderr", "session",
-                                       NULL};
+                                       "terminal", NULL};
   lua_pushvalue(L, 4);
   if (lua_isnil(L, 4))
     return;
@@ -233,6 +248,8 @@ static void check_place(lua_State *L, struct place *place) {
   for (int n = 0; n < 3; n++)
     if (far_field(L, 4, 5, fields[n]))
       place->streams[n] = far_fd_check(L, 4);
+  if (far_field(L, 4, 5, "terminal"))
+    place->terminal = far_path(L, 4);
   (void)far_field(L, 4, 5, "session");
   place->session = lua_toboolean(L, 4);
 }
@@ -246,7 +263,8 @@ signal is ignored or blocked in it.
 @tparam table argv a list of strings, the program's name first
 @tparam[opt] table env a list of "NAME=VALUE"; the caller's without it
 @tparam[opt] table place descriptors `stdin`, `stdout`, `stderr`, none of
-which is 0, 1 or 2; `session`: in a session of its own
+which is 0, 1 or 2; `session`: in a session of its own; `terminal`: the path of one
+to be all three streams, and the session's
 @treturn process
 @raise as execve, before anything runs. See posix_spawn(3).
 */

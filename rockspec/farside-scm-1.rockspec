@@ -111,6 +111,8 @@ build = {
         "lua/farside/spawn.lua",
       ["farside.subid"] =
         "lua/farside/subid.lua",
+      ["farside.terminal"] =
+        "lua/farside/terminal.lua",
     },
   },
 }

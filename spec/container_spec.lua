@@ -219,6 +219,55 @@ describe("a container", function()
   end)
 end)
 
+describe("a container's terminal", function()
+  local function shell(recipe)
+    recipe = recipe or {}
+    recipe[1], recipe.tty = "/bin/sh", true
+    return ns.spawn(recipe)
+  end
+
+  -- What is said there, until it says what is waited for, or to the end.
+  local function hear(container, sign)
+    local said = ""
+    repeat
+      local ok, part = pcall(ns.read, container.terminal)
+      said = ok and said .. part or said
+    until not ok or sign and said:find(sign) -- EIO: nobody is there any more
+    return said
+  end
+
+  test("is one, and the container's own", function()
+    local container <close> = shell()
+    ns.write(container.terminal, "tty; exit 4\n")
+    assert.is_truthy(hear(container):find "/dev/pts/0\r\n")
+    assert.same({ nil, "exit", 4 }, { container:wait() })
+  end)
+
+  test("is the one that controls its session", function()
+    local container <close> = shell()
+    ns.write(container.terminal, "sh -c 'echo rea''dy; exec sleep 1000'\n")
+    hear(container, "ready")
+    ns.write(container.terminal, "\3")
+    ns.write(container.terminal, "echo got $?; exit\n")
+    assert.is_truthy(hear(container):find "got 130\r\n")
+  end)
+
+  test("is there without the small init as well", function()
+    local container <close> = shell { init = false }
+    ns.write(container.terminal, "echo $$ $(tty); exit\n")
+    assert.is_truthy(hear(container):find "1 /dev/pts/0\r\n")
+  end)
+
+  test("passes on what is piped into farside run, to the end", function()
+    local pipe <close> = io.popen(
+      "echo 'stty -echo; tty; exit 7' | " .. t.build
+      .. "/farside run --tty /bin/sh; echo $?")
+    local said <const> = pipe:read "a"
+    assert.is_truthy(said:find "/dev/pts/0\r\n")
+    assert.is_truthy(said:find "7\n$")
+  end)
+end)
+
 describe("a container's root", function()
   -- A directory with enough in it to run the host's own programs.
   local function tree(...)

@@ -84,6 +84,10 @@ describe("a recipe", function()
     { { "sh", keep = { -1 } }, "plan: keep[1]: descriptor expected, got -1" },
     { { "sh", capabilities = "some" },
       "plan: capabilities: \"all\", \"none\" or a list expected, got 'some'" },
+    { { "sh", tty = true, stdin = 0 }, "plan: tty: a terminal is standard "
+      .. "input, output and error already" },
+    { { "sh", tty = true, dev = false },
+      "plan: tty: a terminal needs the /dev and the session of its own" },
     { { "sh", boottime = "soon" }, "plan: boottime: seconds or a time such as "
       .. "\"5m\" expected, got 'soon'" },
     { { "sh", share = "time", boottime = 1 },

@@ -112,6 +112,7 @@ for _, spec in ipairs {
     help = "keep what is written above the layers in DIR/upper" },
   { name = "bind", option = "SRC:DST[:ro]",
     help = "show a file or directory of the caller's at DST" },
+  { name = "tty", off = "no_tty", help = "not a terminal of its own" },
   { name = "tmpfs", option = "DST[:size=16M]",
     help = "an empty file system in memory" },
 } do M.specs[#M.specs + 1] = spec end

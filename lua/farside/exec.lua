@@ -54,7 +54,7 @@ local options <const> = fields.record({
   env = environment, cwd = fields.string, path = fields.text,
   argv0 = fields.text, keep = fields.list(descriptor),
   stdin = descriptor, stdout = descriptor, stderr = descriptor,
-  session = fields.boolean,
+  session = fields.boolean, terminal = fields.string,
 }, argument)
 
 local function check(who, ...)
@@ -107,7 +107,7 @@ end
 -- Copies of the descriptors that become the standard streams: one of them may
 -- be where another goes.
 local function streams(want)
-  local place = { session = want.session }
+  local place = { session = want.session, terminal = want.terminal }
   for _, name in ipairs { "stdin", "stdout", "stderr" } do
     if want[name] then place[name] = core.dup(want[name]) end
   end
@@ -117,6 +117,11 @@ end
 local function become(want, files, argv)
   local place = streams(want)
   if want.session then core.setsid() end
+  if want.terminal then
+    -- a session's first terminal that is opened becomes its own
+    local terminal <const> = core.openat2(nil, want.terminal, "rdwr")
+    for number = 0, 2 do core.dup(terminal, number) end
+  end
   for number, name in ipairs { "stdin", "stdout", "stderr" } do
     if place[name] then core.dup(place[name], number - 1) end
   end
@@ -178,6 +183,7 @@ end
 -- - `keep`: a list of descriptors that stay open, under their numbers
 -- - `stdin`, `stdout`, `stderr`: descriptors to be its standard streams
 -- - `session`: true for a session of its own, without a terminal
+-- - `terminal`: the path of a terminal to be all three, and the session's own
 -- @param ... its arguments
 -- @raise ENOENT when it is not found; EACCES when it may not be executed;
 -- ENOEXEC for an unknown format. See execve(2).

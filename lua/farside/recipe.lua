@@ -208,6 +208,9 @@ M.keys = {
   { name = "stdin", check = fields.descriptor },
   { name = "stdout", check = fields.descriptor },
   { name = "stderr", check = fields.descriptor },
+  { name = "tty", check = fields.boolean,
+    help = "a terminal of its own; so it is when standard input and output "
+        .. "are one" },
   { name = "init", check = fields.boolean, default = true, off = "no_init",
     help = "the command is PID 1 itself, without the small init that reaps "
         .. "orphans and passes signals on" },
@@ -251,6 +254,10 @@ local function consistent(recipe, fail)
   elseif shared.time and (recipe.monotonic or recipe.boottime) then
     fail(recipe.boottime and "boottime" or "monotonic",
       'clocks cannot be set with share = "time"')
+  elseif recipe.tty and (recipe.stdin or recipe.stdout or recipe.stderr) then
+    fail("tty", "a terminal is standard input, output and error already")
+  elseif recipe.tty and not (recipe.dev and recipe.session) then
+    fail("tty", "a terminal needs the /dev and the session of its own")
   elseif recipe.init and shared.pid then
     recipe.init = false -- there is no PID 1 of its own to be
   end

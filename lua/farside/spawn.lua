@@ -107,7 +107,7 @@ local function child_main(self, index)
   self.status_reader:close()
   child.seal()
   walk(self, "child", index)
-  core.sendmsg(self.channel, baton)
+  core.sendmsg(self.channel, baton, { self.values.terminal })
   reaper.run(self.values.payload.pid, self.status_writer)
 end
 
@@ -127,7 +127,8 @@ end
 
 function preparation.exec(self)
   check_parent(self)
-  core.sendmsg(self.channel, baton) -- from here on, silence is success
+  -- from here on, silence is success
+  core.sendmsg(self.channel, baton, { self.values.terminal })
 end
 
 -- A step of the child's; its failure is told to the parent.
@@ -156,8 +157,9 @@ local function child_failed(self, message)
 end
 
 local function await_child(self)
-  local message = core.recvmsg(self.mine, most)
+  local message, descriptors = core.recvmsg(self.mine, most)
   if message ~= baton then child_failed(self, message) end
+  return descriptors
 end
 
 local function fork_child(self, step, index)
@@ -204,7 +206,8 @@ end
 
 ---- containers ----
 
---- A running container. Field `pid`: its first process, as the caller sees it.
+--- A running container. Fields: `pid`, its first process as the caller sees it;
+-- `terminal`, with `tty`, the caller's end of its terminal.
 -- @type Container
 local Container = {}
 Container.__index = Container
@@ -255,6 +258,7 @@ end
 function Container:close()
   close(self.status)
   close(self.namespaces)
+  close(self.terminal)
   self.process:close()
 end
 
@@ -264,11 +268,14 @@ function Container:__tostring()
   return ("container (pid %d)"):format(self.pid)
 end
 
+-- What a container lives with.
+local kept <const> = { child = true, ways = true, terminal = true }
+
 -- What only the making needed; the rest as well when it failed.
 local function release(self, failed)
   close { self.mine, self.channel, self.status_writer }
   for name, value in pairs(self.values) do
-    if failed or name ~= "child" and name ~= "ways" then close(value) end
+    if failed or not kept[name] then close(value) end
   end
   if failed then close(self.status_reader) end
 end
@@ -281,7 +288,8 @@ end
 
 local function start(self)
   walk(self, "parent", 1)
-  await_child(self) -- it has started the program, or is about to become it
+  -- it has started the program, or is about to become it
+  self.values.terminal = await_child(self)[1]
   if self.plan[#self.plan].call ~= "exec" then return end
   local message = core.recvmsg(self.mine, most)
   if message then child_failed(self, message) end
@@ -301,7 +309,8 @@ local function launch(plan)
   if not ok then error(failure, 0) end
   local process = self.values.child
   return setmetatable({ pid = process.pid, process = process, status = reader,
-                        namespaces = self.values.ways }, Container)
+                        namespaces = self.values.ways,
+                        terminal = self.values.terminal }, Container)
 end
 
 --- Starts a container.
@@ -341,6 +350,9 @@ function M.run(recipe)
   local ok, a, b, c = pcall(function()
     local signals <close> = core.signalfd(forwarded)
     local container <close> = launch(plan)
+    if container.terminal then
+      return require("farside.terminal").join(container, signals)
+    end
     return wait_forwarding(container, signals)
   end)
   core.sigprocmask("setmask", before)

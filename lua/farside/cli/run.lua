@@ -60,8 +60,16 @@ local function code_of(failure)
   return 125
 end
 
+-- Who types at a terminal gets one inside, unless it was said otherwise.
+local function interactive(recipe)
+  local isatty <const> = require("farside.core").tty.isatty
+  return recipe.tty == nil and recipe.session ~= false and recipe.dev ~= false
+    and isatty(0) and isatty(1)
+end
+
 function M.main(args)
   local recipe = M.recipe("run", args)
+  if interactive(recipe) then recipe.tty = true end
   local ok, how, status = pcall(function()
     local _, how, status = require("farside").run(recipe)
     return how, status

@@ -88,9 +88,17 @@ function M.payload(plan, recipe)
   local command = table.move(recipe.command, 1, #recipe.command, 1, {
     env = environment(recipe), cwd = recipe.cwd or "/", keep = recipe.keep,
     session = recipe.session, stdin = recipe.stdin, stdout = recipe.stdout,
-    stderr = recipe.stderr,
+    stderr = recipe.stderr, terminal = recipe.tty and "/dev/pts/0" or nil,
   })
+  if recipe.tty then
+    plan:add("child", "its terminal, whose other end goes to the parent",
+             "tty.open", "/dev/pts/ptmx").as = "terminal"
+  end
   if recipe.init then
+    if recipe.session then
+      plan:add("child", "keys at the caller's terminal are not for PID 1",
+               "setsid")
+    end
     plan:add("child", "the program; PID 1 stays to reap and to pass signals on",
              "posix_spawn", command).as = "payload"
   else

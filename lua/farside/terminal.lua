@@ -1,0 +1,115 @@
+--- A container's terminal joined to the caller's own, as ssh joins them: keys go
+-- in as they are, so that ^C is the container's to interpret, and what it
+-- writes comes out; the size follows.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+local input <const>, output <const> = 0, 1
+
+-- Writes no more than a terminal that is ready surely takes.
+local at_once <const> = 256
+
+-- What can be read now; nil at the end, which a terminal tells by EIO.
+local function read(fd)
+  local ok, data = pcall(core.read, fd)
+  if ok then return data end
+  if data.code ~= "EIO" then error(data, 0) end
+end
+
+local function fit(terminal)
+  for _, fd in ipairs { input, output } do
+    if core.tty.isatty(fd) then
+      return core.tty.resize(terminal, core.tty.size(fd))
+    end
+  end
+end
+
+local Join = {}
+Join.__index = Join
+
+function Join:from_container()
+  local data = read(self.terminal)
+  if not data then
+    self.over = true
+  else
+    core.write(output, data)
+  end
+end
+
+-- A pipe's end is what ^D is at a terminal.
+function Join:from_caller()
+  local data = read(input)
+  self.pending = self.pending .. (data or "\4")
+  self.deaf = not data
+end
+
+function Join:to_container()
+  core.write(self.terminal, self.pending:sub(1, at_once))
+  self.pending = self.pending:sub(at_once + 1)
+end
+
+function Join:signal()
+  local name = core.read_signal(self.signals)
+  if name == "WINCH" then
+    fit(self.terminal)
+  else
+    pcall(self.container.signal, self.container, name) -- ESRCH: it has ended
+  end
+end
+
+-- What is worth waiting for: keys are not, while there are some to be passed on.
+function Join:wanted()
+  local list = { self.container, self.signals }
+  if not self.over then
+    local events = self.pending == "" and "in" or "in,out"
+    list[#list + 1] = { self.terminal, events }
+  end
+  if not self.deaf and self.pending == "" then list[#list + 1] = input end
+  return list
+end
+
+-- Takes what is ready; true when the container has ended.
+function Join:turn()
+  local ended = false
+  local ready, what = core.poll(self:wanted())
+  for i, object in ipairs(ready) do
+    if object == self.container then
+      ended = true
+    elseif object == self.signals then
+      self:signal()
+    elseif object == input then
+      self:from_caller()
+    else
+      if what[i].out then self:to_container() end
+      if what[i]["in"] or what[i].hup then self:from_container() end
+    end
+  end
+  return ended
+end
+
+-- What the container wrote last.
+function Join:drain()
+  while not self.over and #core.poll({ self.terminal }, 0) > 0 do
+    self:from_container()
+  end
+end
+
+--- Joins the terminals until the container ends.
+-- @tparam Container container with a terminal
+-- @tparam fd signals a signalfd; WINCH changes the size, others are passed on
+-- @return as Container:wait
+function M.join(container, signals)
+  local raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
+  local self = setmetatable({
+    container = container, terminal = container.terminal, signals = signals,
+    pending = "",
+  }, Join)
+  fit(self.terminal)
+  repeat until self:turn()
+  self:drain()
+  return container:wait()
+end
+
+return M

@@ -108,8 +108,8 @@ static int dup_to(int fd, int to) {
 
 /***
 Another descriptor of the same open file. Without `to` it is an object that
-closes on exec and is none of 0, 1 and 2. With `to` it is that number, which no object closes; it
-closes on exec unless it is 0, 1 or 2.
+closes on exec and is none of 0, 1 and 2. With `to` it is that number, which
+no object closes; it closes on exec unless it is 0, 1 or 2.
 @function dup
 @tparam fd fd
 @tparam[opt] int to

@@ -65,3 +65,25 @@ describe("a container", function()
     end)
   end)
 end)
+
+describe("inside", function()
+  test("tells that the pid namespace has ended", function()
+    local there = ns.clone({ "user", "pid" }, ns.pause)
+    local user <close> = ns.open(there, "user")
+    local pid <close> = ns.open(there, "pid")
+    there:close()
+    local _, err = pcall(ns.inside, { user, pid }, ns.getpid)
+    assert.same({ "clone", "ENOMEM" }, { err.call, err.code })
+  end)
+end)
+
+describe("a program that is searched for", function()
+  test("is process 2 wherever it is found", function()
+    local reader, writer <close> = ns.pipe()
+    local _ <close> = reader
+    local container <close> = ns.spawn { "sh", "-c", "echo $$",
+                                         stdout = writer }
+    assert.equal("2\n", ns.read(reader))
+    container:wait()
+  end)
+end)

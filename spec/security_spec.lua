@@ -56,9 +56,7 @@ local function said(recipe)
   return table.concat(parts)
 end
 
--- The attacker's lines, as one.
-local function attack(program, recipe)
-  recipe = recipe or {}
+local function attacker(program, recipe)
   recipe[1], recipe[2] = t.lua, "/attack"
   local build = t.build:find "^/" and t.build or ns.getcwd() .. "/" .. t.build
   recipe.mounts = {
@@ -66,7 +64,13 @@ local function attack(program, recipe)
     { bind = build .. "/lib", at = "/farside/lib", "ro" },
     table.unpack(recipe.mounts or {}),
   }
-  return (said(recipe):gsub("\n$", ""):gsub("\n", " "))
+  return recipe
+end
+
+-- The attacker's lines, as one.
+local function attack(program, recipe)
+  local lines <const> = said(attacker(program, recipe or {}))
+  return (lines:gsub("\n$", ""):gsub("\n", " "))
 end
 
 local function perl(program, recipe)
@@ -95,6 +99,32 @@ describe("an attacker in a container", function()
         try(ns.openat2, nil, "/proc/1/" .. what, "rdonly")
       end
       try(ns.pidfd_getfd, ns.pidfd_open(1), 3)]])
+  end)
+
+  test("cannot look into who joins it", function()
+    local reader, writer = ns.pipe()
+    local container <close> = ns.spawn(attacker([[
+      repeat
+        local files <const> = ns.readdir "/proc"
+        for _, file in ipairs(files) do
+          local pid = math.tointeger(file.name)
+          if pid and pid > ns.getpid() then
+            try(ns.readlinkat, nil, "/proc/" .. pid .. "/exe")
+            files.done = true
+          end
+        end
+      until files.done]], { stdout = writer, capabilities = "all" }))
+    assert.equal("EACCES\n", ns.inside(container, ns.read, reader))
+    writer:close()
+  end)
+
+  test("gets no descriptor from a program started in there", function()
+    local stray <close> = assert(io.open "/") -- is not closed on exec
+    local _ = stray
+    local container <close> = ns.spawn { "/bin/sleep", "1000" }
+    assert.equal("0 1 2 3", ns.inside(container, function()
+      return io.popen "echo $(ls /proc/self/fd)":read "l"
+    end))
   end)
 
   test("cannot end or stop its init", function()

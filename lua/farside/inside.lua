@@ -121,6 +121,14 @@ local function live_with(caller)
   caller:close()
 end
 
+-- Whoever is in there must not look into this process, which has the memory
+-- and the descriptors of the caller; nor get those by way of a program that
+-- the function starts.
+local function shield(joined)
+  if joined.user then core.prctl("dumpable", false) end
+  core.close_range(3, nil, "cloexec")
+end
+
 local function run(sheet, fn, ...)
   local results = table.pack(child.attempt(sheet, fn, ...))
   local ok, bytes = pcall(serial.encode, table.unpack(results, 1, results.n))
@@ -132,7 +140,8 @@ end
 local function run_in_child(sheet, ...)
   local args = table.pack(...)
   local self = core.pidfd_open(core.getpid())
-  local process = core.clone({}, function()
+  -- ENOMEM: the namespace's PID 1 has ended since
+  local process = child.attempt(sheet, core.clone, {}, function()
     live_with(self)
     run(sheet, table.unpack(args, 1, args.n))
   end)
@@ -145,6 +154,7 @@ local function body(sheet, caller, target, ...)
   child.seal()
   local joined = child.attempt(sheet, join, target)
   if joined.user then become_root() end
+  shield(joined)
   live_with(caller)
   -- only children are in a pid namespace that was joined
   local step = joined.pid and run_in_child or run
@@ -178,7 +188,8 @@ end
 -- namespaces that are not the caller's, as root where it is another user
 -- namespace; or a namespace (a handle, a descriptor
 -- or a path); or a list of namespaces
--- @tparam function fn what to run there; nothing can be loaded in it (require)
+-- @tparam function fn what to run there; nothing can be loaded in it (require),
+-- and programs that it starts inherit no descriptor but 0, 1 and 2
 -- @param ... its arguments
 -- @return what the function returns: nil, booleans, numbers, strings, error
 -- objects, and tables of these

@@ -126,6 +126,23 @@ local function sorted_keys(value)
   return keys
 end
 
+--- A table { NAME = value } of whatever names; the check gets the name too.
+function M.map(check)
+  return function(value, path, fail)
+    if type(value) ~= "table" then
+      fail(path, "table expected, got %s", got(value))
+    end
+    local copy = {}
+    for _, name in ipairs(sorted_keys(value)) do
+      if type(name) ~= "string" then
+        fail(path, "name expected, got '%s'", tostring(name))
+      end
+      copy[name] = check(value[name], path .. "." .. name, fail, name)
+    end
+    return copy
+  end
+end
+
 -- How many letters must be changed, put in or taken out; more than two are
 -- as good as any.
 local function distance(a, b)

@@ -28,26 +28,16 @@ local function share(value, where, fail)
   return set
 end
 
--- { NAME = "value" }; true passes the caller's own value on.
-local function environment(value, where, fail)
-  if type(value) ~= "table" then
-    fail(where, "table expected, got %s", type(value))
+-- A variable's value; true passes the caller's own on, false takes it away.
+local function variable(value, at, fail, name)
+  if not name:find "^[^=%z]+$" then
+    fail(at:sub(1, -#name - 2), "name of a variable expected, got '%s'", name)
   end
-  local copy = {}
-  for name, setting in pairs(value) do
-    local at = where .. "." .. tostring(name)
-    if type(name) ~= "string" or not name:find "^[^=%z]+$" then
-      fail(where, "name of a variable expected, got '%s'", tostring(name))
-    elseif setting == true or setting == false then
-      copy[name] = setting
-    else
-      copy[name] = fields.text(setting, at, fail)
-      if setting:find("\0", 1, true) then
-        fail(at, "string without zero bytes expected")
-      end
-    end
+  if type(value) == "boolean" then return value end
+  if fields.text(value, at, fail):find("\0", 1, true) then
+    fail(at, "string without zero bytes expected")
   end
-  return copy
+  return value
 end
 
 -- An id map in any spelling, or false for the parent's ids.
@@ -130,20 +120,9 @@ local function limit_value(value, at, fail)
   return value
 end
 
-local function limits(value, where, fail)
-  if type(value) ~= "table" then
-    fail(where, "table expected, got %s", type(value))
-  end
-  local copy = {}
-  for name, limit in pairs(value) do
-    local at = where .. "." .. tostring(name)
-    if type(name) ~= "string" then
-      fail(where, "name of a limit expected, got '%s'", tostring(name))
-    end
-    known("resource", name, core.getrlimit, resources, at, fail)
-    copy[name] = limit_value(limit, at, fail)
-  end
-  return copy
+local function limit(value, at, fail, name)
+  known("resource", name, core.getrlimit, resources, at, fail)
+  return limit_value(value, at, fail)
 end
 
 local function capability(value, where, fail)
@@ -181,7 +160,7 @@ M.keys = {
     help = "its NIS domain name" },
   { name = "cwd", check = path, option = "DIR",
     help = "the directory it starts in; / when not given" },
-  { name = "env", check = environment, option = "NAME[=VALUE]", many = true,
+  { name = "env", check = fields.map(variable), option = "NAME[=VALUE]", many = true,
     help = "a variable; without a value, the caller's is passed on" },
   { name = "mounts", check = list(mount) },
   { name = "share", check = share, option = "KIND", many = true,
@@ -200,7 +179,7 @@ M.keys = {
     help = "set its boottime clock so far from the caller's: 30d" },
   { name = "capabilities", check = capabilities, option = "WORDS",
     help = "what its root may do: words of capabilities(7), all or none" },
-  { name = "rlimits", check = limits, option = "NAME=LIMIT", many = true,
+  { name = "rlimits", check = fields.map(limit), option = "NAME=LIMIT", many = true,
     help = "a resource limit of each process: nofile=1024" },
   { name = "setup", check = fields.callable },
   { name = "keep", check = list(fields.descriptor), option = "FD", many = true,

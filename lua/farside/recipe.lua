@@ -144,7 +144,7 @@ end
 
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a key that is on unless it is switched
--- off has `off`, the option that does so; `many` lets an option be given again.
+-- off has `off`, the option that does so.
 M.keys = {
   { name = "root", check = root, option = "DIR",
     help = "a directory for the container's files; the host's own files, "
@@ -160,10 +160,10 @@ M.keys = {
     help = "its NIS domain name" },
   { name = "cwd", check = path, option = "DIR",
     help = "the directory it starts in; / when not given" },
-  { name = "env", check = fields.map(variable), option = "NAME[=VALUE]", many = true,
+  { name = "env", check = fields.map(variable), option = "NAME[=VALUE]",
     help = "a variable; without a value, the caller's is passed on" },
   { name = "mounts", check = list(mount) },
-  { name = "share", check = share, option = "KIND", many = true,
+  { name = "share", check = share, option = "KIND",
     help = "do not unshare this kind of namespace: uts, ipc, net, pid, user, "
         .. "cgroup, time" },
   { name = "network", check = fields.word("none", "host"), option = "WORD",
@@ -179,10 +179,10 @@ M.keys = {
     help = "set its boottime clock so far from the caller's: 30d" },
   { name = "capabilities", check = capabilities, option = "WORDS",
     help = "what its root may do: words of capabilities(7), all or none" },
-  { name = "rlimits", check = fields.map(limit), option = "NAME=LIMIT", many = true,
+  { name = "rlimits", check = fields.map(limit), option = "NAME=LIMIT",
     help = "a resource limit of each process: nofile=1024" },
   { name = "setup", check = fields.callable },
-  { name = "keep", check = list(fields.descriptor), option = "FD", many = true,
+  { name = "keep", check = list(fields.descriptor), option = "FD",
     help = "a descriptor that it inherits beside 0, 1 and 2" },
   { name = "stdin", check = fields.descriptor },
   { name = "stdout", check = fields.descriptor },

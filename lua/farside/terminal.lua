@@ -1,5 +1,5 @@
---- A container's terminal joined to the caller's own, as ssh joins them: keys go
--- in as they are, so that ^C is the container's to interpret, and what it
+--- A container's terminal joined to the caller's own, as ssh joins them: keys
+-- go in as they are, so that ^C is the container's to interpret, and what it
 -- writes comes out; the size follows.
 
 local core <const> = require "farside.core"
@@ -59,7 +59,7 @@ function Join:signal()
   end
 end
 
--- What is worth waiting for: keys are not, while there are some to be passed on.
+-- What is worth waiting for: keys are not, while some are to be passed on.
 function Join:wanted()
   local list = { self.container, self.signals }
   if not self.over then
@@ -101,7 +101,7 @@ end
 -- @tparam fd signals a signalfd; WINCH changes the size, others are passed on
 -- @return as Container:wait
 function M.join(container, signals)
-  local raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
+  local _raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
   local self = setmetatable({
     container = container, terminal = container.terminal, signals = signals,
     pending = "",

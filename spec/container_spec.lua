@@ -378,7 +378,7 @@ describe("a container that fails", function()
         local plan = ns.plan(recipe)
         plan[i].fail = "EIO"
         local err = failure(plan)
-        assert.equal(step.label, err.step)
+        assert.equal(step.label, err.step, tostring(err))
         assert.equal("EIO", err.code)
       end
     end)

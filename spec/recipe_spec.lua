@@ -12,8 +12,8 @@ local function complaint(recipe)
   return (message:gsub("^[^:]+:%d+: ", ""))
 end
 
-local root <const> = { root = true, uid = 0, gid = 0, mappable = true, below = {},
-                      top = {} }
+local root <const> = { root = true, uid = 0, gid = 0, mappable = true,
+                       below = {}, top = {} }
 local user <const> = { root = false, uid = 1000, gid = 100, below = {},
   top = { { name = "usr", type = "directory" },
           { name = "bin", type = "symlink", target = "usr/bin" },

@@ -21,8 +21,19 @@ local function file(text)
   return path
 end
 
+local function absolute(path)
+  return path:find "^/" and path or ns.getcwd() .. "/" .. path
+end
+
 local function here(path)
-  return { bind = ns.getcwd() .. "/" .. path, at = "/farside/" .. path, "ro" }
+  return { bind = absolute(path), at = "/farside/" .. path, "ro" }
+end
+
+-- The interpreter of these specs: a program in the path, or one of the build.
+local function interpreter(mounts)
+  if not t.lua:find "/" then return t.lua end
+  table.insert(mounts, { bind = absolute(t.lua), at = "/farside/run", "ro" })
+  return "/farside/run"
 end
 
 -- The program that an attacker runs: Lua with this library.
@@ -57,13 +68,12 @@ local function said(recipe)
 end
 
 local function attacker(program, recipe)
-  recipe[1], recipe[2] = t.lua, "/attack"
-  local build = t.build:find "^/" and t.build or ns.getcwd() .. "/" .. t.build
   recipe.mounts = {
     { bind = file(preamble .. program), at = "/attack" }, here "lua",
-    { bind = build .. "/lib", at = "/farside/lib", "ro" },
+    { bind = absolute(t.build) .. "/lib", at = "/farside/lib", "ro" },
     table.unpack(recipe.mounts or {}),
   }
+  recipe[1], recipe[2] = interpreter(recipe.mounts), "/attack"
   return recipe
 end
 

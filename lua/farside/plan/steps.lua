@@ -2,7 +2,7 @@
 
 local M = {}
 
-local Plan = {}
+local Plan = { __name = "farside.plan" }
 Plan.__index = Plan
 
 --- An argument that stands for an earlier result.
@@ -10,9 +10,10 @@ function M.ref(name) return { ref = name } end
 
 function M.new() return setmetatable({}, Plan) end
 
---- Whether a value is a plan.
+--- Whether a value is a plan, also one of a module that was loaded before.
 function M.is(value)
-  return getmetatable(value) == Plan
+  local meta <const> = getmetatable(value)
+  return type(meta) == "table" and meta.__name == Plan.__name
 end
 
 --- Adds a step.

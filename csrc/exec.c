@@ -263,8 +263,8 @@ signal is ignored or blocked in it.
 @tparam table argv a list of strings, the program's name first
 @tparam[opt] table env a list of "NAME=VALUE"; the caller's without it
 @tparam[opt] table place descriptors `stdin`, `stdout`, `stderr`, none of
-which is 0, 1 or 2; `session`: in a session of its own; `terminal`: the path of one
-to be all three streams, and the session's
+which is 0, 1 or 2; `session`: in a session of its own; `terminal`: the path
+of one to be all three streams, and the session's
 @treturn process
 @raise as execve, before anything runs. See posix_spawn(3).
 */

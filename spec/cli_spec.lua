@@ -113,7 +113,8 @@ describe("farside run", function()
     local reader, writer = ns.pipe()
     local command <close> = ns.posix_spawn {
       driver, "run", "--", "sh", "-c",
-      "trap 'echo got TERM; exit 5' TERM; echo ready; while :; do sleep 1; done",
+      "trap 'echo got TERM; exit 5' TERM; echo ready; "
+      .. "while :; do sleep 1; done",
       stdout = writer }
     writer:close()
     assert.equal("ready\n", ns.read(reader))

@@ -206,7 +206,10 @@ static int wait_until(const sigset_t *set, siginfo_t *info, int64_t deadline) {
 static int push_arrival(lua_State *L, int number, int code, pid_t pid,
                         int status, int queued) {
   far_signal_push(L, number);
-  lua_pushinteger(L, pid);
+  if (code == SI_KERNEL)
+    luaL_pushfail(L);
+  else
+    lua_pushinteger(L, pid);
   if (number == SIGCHLD && code > 0)
     lua_pushinteger(L, status);
   else if (code == SI_QUEUE)
@@ -222,7 +225,8 @@ Waits for a signal that is blocked, and takes it.
 @param signals as in sigprocmask
 @tparam[opt] number|string timeout seconds or "5ms"; for ever without
 @treturn string|nil the signal's word; nil when the time is over
-@treturn integer the sender's PID, 0 when it is out of sight
+@treturn integer|nil the sender's PID, 0 when it is out of sight; nil when
+it came from the kernel, as by a key at the terminal
 @treturn integer|nil the child's status for CHLD, or the integer that was
 queued
 @raise EINVAL. See sigtimedwait(2).
@@ -275,7 +279,7 @@ Takes a signal from a descriptor that signalfd made.
 @tparam fd fd
 @treturn string|nil as sigtimedwait; nil when there is none and the
 descriptor is "nonblock"
-@treturn integer the sender's PID
+@treturn integer|nil the sender's PID
 @treturn integer|nil status
 @raise EBADF and others. See signalfd(2).
 */

@@ -38,10 +38,15 @@ local function lacks(recipe, facts, line)
 end
 
 describe("a recipe", function()
+  it("takes empty arguments, and numbers", function()
+    has({ "printf", "%s", "", 7 }, user, '"printf", "%s", "", "7"')
+  end)
+
   local wrong <const> = {
     { {}, "plan: [1]: command expected, got none" },
-    { { "" }, "plan: [1]: string expected, got an empty one" },
-    { { "sh", 7 }, "plan: [2]: string expected, got number" },
+    { { "" }, "plan: [1]: command expected, got an empty one" },
+    { { "sh", true }, "plan: [2]: string expected, got boolean" },
+    { { "sh", "a\0b" }, "plan: [2]: string without zero bytes expected" },
     { { "sh", [3] = "x" }, "plan: unknown key '3'" },
     { { "sh", hostnam = "x" },
       "plan: unknown key 'hostnam' (did you mean 'hostname'?)" },

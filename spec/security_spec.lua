@@ -99,6 +99,14 @@ local function terminal()
   return slave, master
 end
 
+-- Says how many INT it got before USR1.
+local counter <const> = [[
+  my $n = 0;
+  $SIG{INT} = sub { $n++ };
+  $SIG{USR1} = sub { syswrite STDOUT, $n; exit };
+  syswrite STDOUT, "!";
+  sleep 1 while 1]]
+
 describe("an attacker in a container", function()
   test("cannot look into its init", function()
     assert.equal(("EACCES "):rep(7) .. "EPERM", attack [[
@@ -192,6 +200,24 @@ describe("an attacker in a container", function()
       local type <const> = "print ioctl(STDIN, 0x5412, my $c = 'x') ? 1 : $!"
       assert.equal("Operation not permitted", perl(type, { stdin = slave }))
       assert.equal("1", perl(type, { stdin = slave, session = false }))
+    end)
+  end)
+
+  test("in the caller's session is told of a key once", function()
+    t.needs "perl"
+    t.child(function()
+      local slave <const>, master <close> = terminal()
+      local reader, writer <const> = ns.pipe()
+      local caller <const> = ns.getpid()
+      local _ <close> = ns.clone({}, function()
+        ns.sigaction("INT", "ignore")
+        ns.read(reader, 1)
+        ns.write(master, "\3")
+        ns.kill(caller, "USR1")
+      end)
+      ns.run { "perl", "-e", counter, session = false, stdin = slave,
+               stdout = writer }
+      assert.equal("1", ns.read(reader))
     end)
   end)
 

@@ -43,11 +43,6 @@ local function environment(value, path, fail)
   return list
 end
 
-local function argument(value, path, fail)
-  return fields.text(type(value) == "number" and tostring(value) or value,
-                     path, fail)
-end
-
 local descriptor <const> = fields.descriptor
 
 local options <const> = fields.record({
@@ -55,7 +50,7 @@ local options <const> = fields.record({
   argv0 = fields.text, keep = fields.list(descriptor),
   stdin = descriptor, stdout = descriptor, stderr = descriptor,
   session = fields.boolean, terminal = fields.string,
-}, argument)
+}, fields.argument)
 
 local function check(who, ...)
   local first <const> = ...

@@ -44,6 +44,16 @@ function M.text(value, path, fail)
   return value
 end
 
+--- A word of a command: a string, which may be empty, or a number.
+function M.argument(value, path, fail)
+  if type(value) == "number" then return tostring(value) end
+  M.text(value, path, fail)
+  if value:find("\0", 1, true) then
+    fail(path, "string without zero bytes expected")
+  end
+  return value
+end
+
 function M.integer(value, path, fail)
   if math.type(value) ~= "integer" then
     fail(path, "integer expected, got %s", got(value))

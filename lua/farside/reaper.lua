@@ -36,10 +36,10 @@ function M.run(payload, status)
   core.close_range(3, number - 1)
   core.close_range(number + 1)
   while true do
-    local signal = core.sigtimedwait "all"
+    local signal, sender = core.sigtimedwait "all"
     if signal == "CHLD" then
       reap(payload, status)
-    else
+    elseif sender then -- a key at the terminal is for all who share it
       pcall(core.kill, payload, signal) -- ESRCH: it has just ended
     end
   end

@@ -215,7 +215,7 @@ M.keys = {
 local by_name <const> = {}
 for _, key in ipairs(M.keys) do by_name[key.name] = key.check end
 
-local whole <const> = record(by_name, text)
+local whole <const> = record(by_name, fields.argument)
 
 -- What one key asks of another.
 local function consistent(recipe, fail)
@@ -250,7 +250,10 @@ local function command(recipe, fail)
       fail("", "unknown key '%d'", key)
     end
   end
-  if #words == 0 then fail("[1]", "command expected, got none") end
+  if not words[1] or words[1] == "" then
+    fail("[1]", "command expected, got %s", words[1] and "an empty one"
+         or "none")
+  end
   return words
 end
 

@@ -327,13 +327,17 @@ end
 local forwarded <const> = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2",
                             "CONT", "WINCH" }
 
-local function wait_forwarding(container, signals)
+-- What a key at the terminal sends, a container in the same session gets by
+-- itself.
+local function wait_forwarding(container, signals, same_session)
   while true do
     local ready = core.poll { container, signals }
     for _, object in ipairs(ready) do
       if object == container then return container:wait() end
-      local name = core.read_signal(signals)
-      pcall(container.signal, container, name) -- ESRCH: it has just ended
+      local name, sender = core.read_signal(signals)
+      if sender or not same_session then
+        pcall(container.signal, container, name) -- ESRCH: it has just ended
+      end
     end
   end
 end
@@ -353,7 +357,8 @@ function M.run(recipe)
     if container.terminal then
       return require("farside.terminal").join(container, signals)
     end
-    return wait_forwarding(container, signals)
+    local command = plan[#plan].args[1]
+    return wait_forwarding(container, signals, not command.session)
   end)
   core.sigprocmask("setmask", before)
   if not ok then error(a, 0) end

@@ -50,6 +50,14 @@ describe("a recipe", function()
     { { "sh", [3] = "x" }, "plan: unknown key '3'" },
     { { "sh", hostnam = "x" },
       "plan: unknown key 'hostnam' (did you mean 'hostname'?)" },
+    { { "sh", mounts = { { tmpfs = "/" } } },
+      "plan: mounts[1].tmpfs: path below / expected, got '/'" },
+    { { "sh", mounts = { { tmpfs = "/x", size = "1M,uid=1" } } },
+      "plan: mounts[1].size: size such as \"16M\" or \"10%\" expected, "
+      .. "got '1M,uid=1'" },
+    { { "sh", mounts = { { tmpfs = "/x", mode = "rw" } } },
+      "plan: mounts[1].mode: octal digits such as \"1777\" expected, "
+      .. "got 'rw'" },
     { { "sh", hostname = "" },
       "plan: hostname: string expected, got an empty one" },
     { { "sh", hostname = "a\0b" },

@@ -52,8 +52,29 @@ end
 local mount_words <const> = fields.word("ro", "rw", "nosuid", "nodev",
                                         "noexec")
 
+-- A string of a certain form, described.
+local function form(pattern, what)
+  return function(value, where, fail)
+    if type(value) ~= "string" or not value:find(pattern) then
+      fail(where, "%s expected, got '%s'", what, tostring(value))
+    end
+    return value
+  end
+end
+
+-- Where something is mounted; the root itself is what `root` is for.
+local function place(value, where, fail)
+  path(value, where, fail)
+  if not value:find "[^/]" then
+    fail(where, "path below / expected, got '%s'", value)
+  end
+  return value
+end
+
 local mount_fields <const> = {
-  bind = text, at = path, tmpfs = path, size = text, mode = text,
+  bind = text, at = place, tmpfs = place,
+  size = form("^%d+[KMGTkmgt%%]?$", "size such as \"16M\" or \"10%\""),
+  mode = form("^[0-7]+$", "octal digits such as \"1777\""),
 }
 
 local function mount(value, where, fail)

@@ -5,10 +5,17 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <poll.h>
 
 #include "farside.h"
 #include "mount.h"
 #include "sys.h"
+
+/* A context always is; what was taken for one by mistake may block. */
+static bool readable(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  return poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
+}
 
 /* Pushes what the kernel has to say about a file system context, nil when
  * it says nothing. Each read is one message, "e tmpfs: Bad value for 'size'",
@@ -18,7 +25,7 @@ static void push_log(lua_State *L, int fd) {
   luaL_Buffer b;
   ssize_t n;
   luaL_buffinit(L, &b);
-  while ((n = read(fd, text, sizeof text)) > 2) {
+  while (readable(fd) && (n = read(fd, text, sizeof text)) > 2) {
     n -= text[n - 1] == '\n';
     if (luaL_bufflen(&b) > 0)
       luaL_addstring(&b, "; ");

@@ -87,3 +87,12 @@ describe("a program that is searched for", function()
     container:wait()
   end)
 end)
+
+describe("a file system context", function()
+  it("is asked for no words when it is something else", function()
+    local one <close>, other <close> = ns.socketpair "stream"
+    local _ = other
+    local ok, err = pcall(ns.fsmount, one)
+    assert.same({ false, "EINVAL" }, { ok, err.code })
+  end)
+end)

@@ -99,10 +99,32 @@ local function terminal()
   return slave, master
 end
 
+-- Whether a program that wants to does outlive the container's starter.
+local function outlives(init)
+  local reader, writer <close> = ns.pipe()
+  local _ <close> = reader
+  local starter = ns.clone({}, function()
+    local container = ns.spawn(attacker([[ns.prctl("pdeathsig", false)
+      io.stdout:write "!":flush()
+      ns.pause()]], { init = init, stdout = writer }))
+    ns.write(writer, container.pid .. "\n")
+    container:wait()
+  end)
+  local told = ""
+  repeat told = told .. ns.read(reader) until told:find "!" and told:find "\n"
+  local pid <const> = math.tointeger(told:match "%d+")
+  local process <close> = ns.pidfd_open(pid)
+  starter:close()
+  local ended = #ns.poll({ process }, init and 10 or "50ms") == 1
+  ns.kill(process, "KILL")
+  ns.waitpid(pid) -- the specs' runner is a subreaper, and inherits it
+  return not ended
+end
+
 -- Says how many INT it got before USR1.
 local counter <const> = [[
   my $n = 0;
-  $SIG{INT} = sub { $n++ };
+  $SIG{INT} = sub { $n++; syswrite STDOUT, "!" };
   $SIG{USR1} = sub { syswrite STDOUT, $n; exit };
   syswrite STDOUT, "!";
   sleep 1 while 1]]
@@ -131,7 +153,8 @@ describe("an attacker in a container", function()
             files.done = true
           end
         end
-      until files.done]], { stdout = writer, capabilities = "all" }))
+      until files.done
+      ns.pause()]], { stdout = writer, capabilities = "all" }))
     assert.equal("EACCES\n", ns.inside(container, ns.read, reader))
     writer:close()
   end)
@@ -156,6 +179,11 @@ describe("an attacker in a container", function()
     local container <close> = ns.spawn { "/bin/sh", "-c",
       "for i in 1 2 3 4 5 6 7 8; do setsid sleep 1000 & done; exit 5" }
     assert.same({ nil, "exit", 5 }, { container:wait(20) })
+  end)
+
+  test("cannot outlive the starter of the container, with an init", function()
+    assert.is_false(outlives(true))
+    assert.is_true(outlives(false))
   end)
 
   test("cannot uncover what is masked, nor write what is protected", function()
@@ -213,6 +241,7 @@ describe("an attacker in a container", function()
         ns.sigaction("INT", "ignore")
         ns.read(reader, 1)
         ns.write(master, "\3")
+        ns.read(reader, 1)
         ns.kill(caller, "USR1")
       end)
       ns.run { "perl", "-e", counter, session = false, stdin = slave,
@@ -252,4 +281,17 @@ describe("an attacker in a container", function()
       ns.chroot "."
       print(ns.fstatat(nil, ".").ino == before)]])
   end)
+end)
+
+describe("a hostile root", function()
+  for _, name in ipairs { "proc", "sys", "dev", "tmp" } do
+    test("whose /" .. name .. " leads out of it has nothing mounted there",
+      function()
+        local evil <const>, victim <const> = t.tmpdir(), t.tmpdir()
+        ns.symlinkat(victim, nil, evil .. "/" .. name)
+        local ok, err = pcall(ns.spawn, { "/bin/true", root = evil })
+        assert.same({ false, "/" .. name }, { ok, err.path })
+        assert.equal(0, #ns.readdir(victim))
+      end)
+  end
 end)

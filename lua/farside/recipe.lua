@@ -213,7 +213,7 @@ M.keys = {
         .. "are one" },
   { name = "init", check = fields.boolean, default = true, off = "no_init",
     help = "the command is PID 1 itself, without the small init that reaps "
-        .. "orphans and passes signals on" },
+        .. "orphans, passes signals on, and ends with its starter for sure" },
   { name = "session", check = fields.boolean, default = true,
     off = "no_session",
     help = "it stays in the caller's session, with its terminal and keys" },

@@ -91,7 +91,7 @@ end)
 describe("a file system context", function()
   it("is asked for no words when it is something else", function()
     local one <const>, other <const> = ns.socketpair "stream"
-    local ok, err = pcall(ns.fsmount, one)
+    local ok, err = pcall(ns.fsconfig, one, "create")
     one:close()
     other:close()
     assert.same({ false, "EINVAL" }, { ok, err.code })

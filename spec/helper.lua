@@ -65,6 +65,29 @@ function probes.root()
   return core().geteuid() == 0, "needs root"
 end
 
+-- Whether a file system lets root show its files with other ids; on Linux 6.1
+-- tmpfs does not.
+local function idmaps(fstype)
+  if core().geteuid() ~= 0 then return true end
+  local ns <const> = require "farside"
+  local users <close> = ns.new("user", { uid_map = "0:1:1", gid_map = "0:1:1" })
+  local context <close> = ns.fsopen(fstype)
+  ns.fsconfig(context, "create")
+  local mount <close> = ns.fsmount(context)
+  return (pcall(ns.mount_setattr, mount, "", { userns = users }))
+end
+
+probes["idmapped tmpfs"] = function()
+  return idmaps "tmpfs", "needs a tmpfs whose ids can be mapped"
+end
+
+-- Files of the temporary directories are a container's, if root makes it.
+probes["idmapped files"] = function()
+  local tmp <const> = core().statfs(os.getenv "TMPDIR" or "/tmp").type
+  return tmp ~= "tmpfs" or idmaps "tmpfs",
+    "needs temporary files whose ids can be mapped"
+end
+
 probes["ordinary user"] = function()
   return core().geteuid() ~= 0, "needs an ordinary user"
 end

@@ -161,7 +161,7 @@ describe("mount_setattr", function()
   end)
 
   it("shows other ids on an idmapped copy", function()
-    t.needs("root", "userns")
+    t.needs("root", "userns", "idmapped tmpfs")
     local users <close> = assert(ns.new("user", {
       uid_map = "0:100000:65536", gid_map = "0:100000:65536",
     }))
@@ -244,7 +244,11 @@ describe("a file system context", function()
         ns.mknodat(nil, "/mnt/a/" .. name .. "/of " .. name, "file")
       end
       local context <close> = ns.fsopen "overlay"
-      ns.fsconfig(context, "string", "lowerdir", "/mnt/a/x\\,y:/mnt/a/z")
+      local ok, err = pcall(ns.fsconfig, context, "string", "lowerdir",
+                            "/mnt/a/x\\,y:/mnt/a/z")
+      if not ok and err.log:find "Legacy" then
+        return pending "needs an overlay that knows file system contexts"
+      end
       ns.fsconfig(context, "create")
       local mount <close> = ns.fsmount(context)
       assert.equal("file", ns.fstatat(mount, "of x,y").type)

@@ -212,6 +212,20 @@ end
 local Container = {}
 Container.__index = Container
 
+-- How the payload ended: the init has told, or it was the only process. Where
+-- SIGCHLD is ignored, no more can be known of a child than what it told.
+local function outcome(self)
+  local record <const> = core.read(self.status, 64)
+  self.status:close()
+  local reaped, ok, how, code = pcall(self.process.wait, self.process)
+  if record then
+    how, code = string.unpack("zi4", record)
+    return (how == "exit" and code == 0) or nil, how, code
+  end
+  if not reaped then error(ok, 0) end
+  return ok, how, code
+end
+
 --- Waits for the payload's end.
 -- @tparam[opt] number|string timeout seconds, or "500ms"
 -- @treturn[1] boolean true, or nil when the status is not 0
@@ -220,16 +234,8 @@ Container.__index = Container
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
   if self.ended then return table.unpack(self.ended, 1, 3) end
-  local ok, how, code = self.process:wait(timeout)
-  if how == "timeout" then return nil, how end
-  if self.status then
-    local record = core.read(self.status, 64)
-    if record and #record > 0 then
-      how, code = string.unpack("zi4", record)
-      ok = (how == "exit" and code == 0) or nil
-    end
-    self.status:close()
-  end
+  if #core.poll({ self.process }, timeout) == 0 then return nil, "timeout" end
+  local ok, how, code = outcome(self)
   self.ended = { ok, how, code }
   return ok, how, code
 end

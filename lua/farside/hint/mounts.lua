@@ -33,9 +33,11 @@ row(changing, "EPERM", function(_, sys)
   end
 end)
 
-local keeps_ids <const> = { overlay = true, nfs = true, cifs = true,
-                            ["9p"] = true, fuse = true, proc = true,
-                            sysfs = true, cgroup2 = true, devpts = true }
+-- tmpfs does since Linux 6.3.
+local keeps_ids <const> = {
+  overlay = true, tmpfs = true, nfs = true, cifs = true, ["9p"] = true,
+  fuse = true, proc = true, sysfs = true, cgroup2 = true, devpts = true,
+}
 
 row("mount_setattr", "EINVAL", function(err, sys)
   local fstype = err.idmap and sys.fstype(err.fd)

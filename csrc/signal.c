@@ -105,6 +105,8 @@ static void check_set(lua_State *L, int index, sigset_t *set) {
                   "signal out of range");
     return;
   }
+  static const char *const none[] = {NULL};
+  far_fields(L, index, none, true);
   for (lua_Integer i = 1; lua_geti(L, index, i) != LUA_TNIL; i++) {
     luaL_argcheck(L, sigaddset(set, number_at(L, -1, index)) == 0, index,
                   "signal out of range");

@@ -174,7 +174,8 @@ Sets the supplementary group ids of the calling thread.
 See setgroups(2), user_namespaces(7).
 */
 static int bind_setgroups(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  static const char *const none[] = {NULL};
+  far_fields(L, 1, none, true);
   far_at_most(L, 1);
   lua_Integer count = luaL_len(L, 1);
   luaL_argcheck(L, count >= 0 && count <= 65536, 1, "too many groups");

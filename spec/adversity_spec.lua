@@ -97,3 +97,24 @@ describe("a file system context", function()
     assert.same({ false, "EINVAL" }, { ok, err.code })
   end)
 end)
+
+describe("what makes no sense", function()
+  local nonsense <const> = {
+    { "persist: namespace expected, got nil", "persist" },
+    { "unpersist: path expected, got an empty string", "unpersist", "" },
+    { "subids: uid or gid expected, got 'pid'", "subids", "pid" },
+    { "bind_tree: path expected, got nil", "bind_tree" },
+    { "bind_tree: unknown key 'userns' (expected alone, set)", "bind_tree",
+      "/", { userns = 1 } },
+    { "setgroups' (unknown field 'x')", "setgroups",
+      { x = 1 } },
+    { "sigtimedwait' (unknown field 'x')", "sigtimedwait",
+      { x = 1 } },
+  }
+  for _, case in ipairs(nonsense) do
+    it("is told: " .. case[1], function()
+      local _, message = pcall(ns[case[2]], table.unpack(case, 3))
+      assert.equal(case[1], message:sub(-#case[1]))
+    end)
+  end
+end)

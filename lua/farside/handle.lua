@@ -144,6 +144,20 @@ end
 
 ---- keeping under a path ----
 
+local function check_handle(who, value)
+  local ok, kind = pcall(function() return value.kind end)
+  if type(value) ~= "userdata" or not (ok and kind) then
+    errors.usage("%s: namespace expected, got %s", who, type(value))
+  end
+end
+
+local function check_path(who, value)
+  if type(value) ~= "string" or value == "" then
+    errors.usage("%s: path expected, got %s", who,
+      value == "" and "an empty string" or type(value))
+  end
+end
+
 -- The file to mount on, and whether it is new. One that is there already must
 -- be a plain, empty one.
 local function place(path)
@@ -197,6 +211,8 @@ end
 -- itself, from one that is newer, or through a mount that is shared with it.
 -- See mount(2), ip-netns(8).
 function M.persist(self, path)
+  check_handle("persist", self)
+  check_path("persist", path)
   local file <close>, new = place(path)
   local ok, err = pcall(attach, self, file)
   if not ok then
@@ -225,6 +241,7 @@ end
 -- @tparam string path
 -- @raise EINVAL when no namespace is kept there; EPERM. See umount(2).
 function M.unpersist(path)
+  check_path("unpersist", path)
   check_kept(path)
   local kept <close> = core.open(path)
   core.umount(path, "detach,nofollow")

@@ -6,6 +6,8 @@
 -- @classmod Root
 
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
+local fields <const> = require "farside.fields"
 local errno <const> = core.errno
 
 local M = {}
@@ -203,14 +205,21 @@ function Root:bind(source, path, words)
   self:attach(tree, path)
 end
 
+local tree_fields <const> = fields.record {
+  set = function(value) return value end, -- the core knows the words
+  alone = fields.boolean,
+}
+
 --- Takes a tree of files as a detached mount of our own, private.
 -- @tparam string source
--- @tparam[opt] table attr set (words), userns (ids as that user
--- namespace maps them), alone (without what is mounted below)
+-- @tparam[opt] table attr set (words), alone (without what is mounted below)
 -- @treturn fd
 -- @raise as open_tree and mount_setattr
 function M.bind_tree(source, attr)
-  attr = attr or {}
+  if type(source) ~= "string" then
+    errors.usage("bind_tree: path expected, got %s", type(source))
+  end
+  attr = fields.check("bind_tree", tree_fields, attr or {})
   local recursive = not attr.alone
   local tree = core.open_tree(nil, source,
                               recursive and "clone,recursive" or "clone")

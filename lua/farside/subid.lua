@@ -2,6 +2,7 @@
 -- /etc/subgid, and the programs newuidmap and newgidmap, which may map them.
 
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
 
 local M = {}
 
@@ -31,6 +32,9 @@ end
 -- @treturn table a list of { first = 100000, count = 65536 }
 -- @see subuid(5), subgid(5)
 function M.subids(which, user)
+  if not kinds[which] then
+    errors.usage("subids: uid or gid expected, got '%s'", tostring(which))
+  end
   local name, uid = lookup(user or core.getuid())
   local ranges <const> = {}
   local file <close> = io.open(kinds[which].file)

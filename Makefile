@@ -170,8 +170,8 @@ $(O)/obj/driver/main.o: CPPFLAGS += -DFARSIDE_VERSION='"$(VERSION)"'
 $(O)/obj/embedded.o: $(O)/embedded.c
 	$(call say,CC) $(CC) $(FLAGS) -Icsrc/driver -c -o $@ $<
 
-$(O)/bench/container: scripts/dev/bench/container.c scripts/dev/bench/root.c \
-                      scripts/dev/bench/container.h csrc/sys.h
+$(O)/bench/container: $(addprefix scripts/dev/bench/,container.c host.c \
+                        root.c payload.c container.h) csrc/sys.h
 $(O)/bench/runner: scripts/dev/bench/runner.c
 $(BENCH): Makefile | need-build
 	@mkdir -p $(@D)

@@ -29,8 +29,9 @@ end
 local unshare <const> = words [[ unshare --user --map-root-user --mount --pid
   --fork --net --uts --ipc --cgroup --mount-proc ]]
 
--- bwrap has no overlay in most distributions: the files are read-only. Its
--- own /proc is partly write-protected; its /sys is the host's.
+-- bwrap has no overlay in most distributions: it shows the files read-only, so
+-- that is what it is compared with. Its own /proc is partly write-protected;
+-- its /sys is the host's.
 local bwrap <const> = words [[ bwrap --unshare-all --unshare-user --new-session
   --die-with-parent --ro-bind / / --proc /proc --dev /dev
   --mqueue /dev/mqueue --tmpfs /tmp --tmpfs /run --tmpfs /sys/firmware
@@ -63,13 +64,24 @@ local function tables(tools)
       name = "farside run", how = "run", ours = true,
       command = join({ driver, "run", "--" }, payload),
     }, {
-      name = "bwrap", how = "run", command = join(bwrap, payload),
-    }, {
       name = "unshare, own root by sh", how = "run",
       command = join(unshare, { "sh", here .. "/bench/root.sh" }),
     }, {
       name = "unshare, host's root", how = "run",
       command = join(unshare, payload),
+    } },
+    { title = "the host's files read-only", note = "bwrap makes no overlay and "
+        .. "shares the host's /sys; ours covers what bwrap covers and more", {
+      name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
+      command = { driver, here .. "/bench/worker.lua", "readonly" },
+    }, {
+      name = "C, one process, same calls", how = "ask", reference = true,
+      command = { tools .. "/container", "readonly" },
+    }, {
+      name = "farside run --readonly", how = "run", ours = true,
+      command = join({ driver, "run", "--readonly", "--" }, payload),
+    }, {
+      name = "bwrap", how = "run", command = join(bwrap, payload),
     } },
   }
 end
@@ -163,6 +175,7 @@ local function print_table(rows, count)
         row.wanted and ("%.2f"):format(row.wanted) or ""):gsub("%s+$", "")))
     end
   end
+  if rows.note then print("  " .. rows.note) end
   print(("  %d rounds\n"):format(count))
 end
 

@@ -1,23 +1,23 @@
 /*
  * A container in C: the measure for what ns.run costs. It makes the system
- * calls that the plan of ns.run { "/bin/true" } makes, in the same processes
- * and the same order, and nothing else; `bench/calls.lua` compares the two.
+ * calls that ns.run { "/bin/true" } makes, in the same processes and the same
+ * order, and nothing else; bench/calls.lua compares the two.
  *
- *   parent  clones the child, writes its id maps, passes the baton, waits
- *   child   builds the root (root.c), gives up its powers, clones the payload
- *           and stays as PID 1 to reap
- *   payload executes /bin/true
+ *   parent   clones the child, writes its id maps, passes the baton, waits
+ *   child    builds the root (root.c), gives up its powers and starts the
+ *            payload (payload.c), then stays as PID 1 to reap
+ *   payload  is /bin/true
  *
  * For each byte on standard input it makes one container and waits for its
- * end, then answers with a byte.
+ * end, then answers with a byte. With the argument "readonly" nothing in the
+ * container can be written but on mounts of its own.
  */
 #define _GNU_SOURCE
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -25,13 +25,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,13 +41,10 @@
 #define NAMESPACES (CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET \
                     | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP)
 
-#define BIT(n) (UINT64_C(1) << (n))
+enum { KINDS = 8, USER = 5 };
 
-static const uint64_t kept =
-  BIT(CAP_AUDIT_WRITE) | BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) |
-  BIT(CAP_FOWNER) | BIT(CAP_FSETID) | BIT(CAP_KILL) |
-  BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_NET_RAW) | BIT(CAP_SETFCAP) |
-  BIT(CAP_SETGID) | BIT(CAP_SETPCAP) | BIT(CAP_SETUID) | BIT(CAP_SYS_CHROOT);
+/* Numbers of a pidfd's ioctls: mnt, uts, ipc, net, pid, user, cgroup, time. */
+static const int kinds[KINDS] = {3, 10, 2, 4, 5, 9, 1, 7};
 
 struct channel {
   int ends[2];   /* the parent's and the child's: the baton goes over it */
@@ -60,88 +57,135 @@ int must(int result, const char *call, const char *on) {
   return result;
 }
 
-/* ---- the parent ---- */
+/* ---- the baton ---- */
 
-static void write_file(int dir, const char *name, const char *text) {
-  int fd = must(openat(dir, name, O_WRONLY | O_CLOEXEC), "open", name);
-  must((int)write(fd, text, strlen(text)), "write", name);
-  close(fd);
+static void pass_baton(int end) {
+  struct iovec data = {"+", 1};
+  struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1};
+  must((int)sendmsg(end, &msg, MSG_NOSIGNAL), "sendmsg", "baton");
 }
 
-static void write_maps(const struct facts *f, int pidfd, pid_t pid) {
-  char proc[32], uids[64], gids[64];
-  snprintf(proc, sizeof proc, "/proc/%d", pid);
+/* Fails when the other side has hung up. */
+static void await_baton(int end) {
+  char bytes[512], control[512];
+  struct iovec data = {bytes, sizeof bytes};
+  struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1, .msg_control =
+                       control, .msg_controllen = sizeof control};
+  if (must((int)recvmsg(end, &msg, MSG_CMSG_CLOEXEC), "recvmsg", "baton") == 0)
+    _exit(125);
+}
+
+/* ---- the parent ---- */
+
+/* The directory of a process in /proc, as that process and no later one. */
+static int open_proc(int pidfd) {
+  char text[512];
+  long pid = 0;
+  snprintf(text, sizeof text, "/proc/self/fdinfo/%d", pidfd);
+  int info = must(open(text, O_RDONLY | O_CLOEXEC), "open", text);
+  text[must((int)read(info, text, sizeof text - 1), "read", "fdinfo")] = '\0';
+  close(info);
+  (void)sscanf(strstr(text, "\nPid:"), "\nPid: %ld", &pid);
+  snprintf(text, sizeof text, "/proc/%ld", pid);
+  int dir = must(open(text, O_PATH | O_DIRECTORY | O_CLOEXEC), "open", text);
+  must(pidfd_send_signal(pidfd, 0, NULL, 0), "signal", "child");
+  return dir;
+}
+
+static void write_proc(int pidfd, const char *name, const char *text) {
+  struct open_how how = {.flags = O_WRONLY | O_CLOEXEC};
+  int dir = open_proc(pidfd);
+  int fd = must(sys_openat2(dir, name, &how), "openat2", name);
+  must((int)write(fd, text, strlen(text)), "write", name);
+  close(fd);
+  close(dir);
+}
+
+static void write_maps(const struct facts *f, int pidfd) {
+  char uids[64], gids[64];
   snprintf(uids, sizeof uids, "0 %u %u\n", f->root ? 100000u : f->uid,
            f->root ? 65536u : 1u);
   snprintf(gids, sizeof gids, "0 %u %u\n", f->root ? 100000u : f->gid,
            f->root ? 65536u : 1u);
-  int dir = must(open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC), "open", proc);
-  must((int)syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0), "signal", "");
   if (!f->root)
-    write_file(dir, "setgroups", "deny");
-  write_file(dir, "uid_map", uids);
-  write_file(dir, "gid_map", gids);
-  close(dir);
+    write_proc(pidfd, "setgroups", "deny");
+  write_proc(pidfd, "uid_map", uids);
+  write_proc(pidfd, "gid_map", gids);
 }
 
-static pid_t clone_child(uint64_t namespaces, int *pidfd) {
-  struct clone_args args = {
-    .flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
-    .pidfd = (uintptr_t)pidfd,
-    .exit_signal = SIGCHLD,
-  };
-  return must(far_clone3(&args), "clone3", "");
-}
-
-static void pass_baton(int end) {
-  must((int)send(end, "+", 1, MSG_NOSIGNAL), "send", "baton");
-}
-
-/* 0 when the other side has hung up. */
-static ssize_t receive(int end) {
-  char buffer[512];
-  return must((int)recv(end, buffer, sizeof buffer, 0), "recv", "baton");
+static int open_namespace(int pidfd, int kind) {
+  struct stat identity;
+  int fd = must(ioctl(pidfd, FAR_PIDFD_GET_NAMESPACE(kinds[kind]), 0),
+                "ioctl", "namespace");
+  must(fstat(fd, &identity), "fstat", "namespace");
+  return fd;
 }
 
 static _Noreturn void child_main(const struct facts *f, struct channel *c,
                                  int files);
 
-static pid_t start(const struct facts *f, struct channel *c, int *pidfd) {
-  int files = f->root ? take_tree("/", false, MOUNT_ATTR_NODEV) : -1;
-  pid_t pid = clone_child(NAMESPACES, pidfd);
-  if (pid == 0)
+static void clone_child(const struct facts *f, struct channel *c, int files,
+                        int *pidfd) {
+  struct clone_args args = {
+    .flags = NAMESPACES | CLONE_PIDFD | CLONE_CLEAR_SIGHAND,
+    .pidfd = (uintptr_t)pidfd,
+    .exit_signal = SIGCHLD,
+  };
+  if (must(far_clone3(&args), "clone3", "") == 0)
     child_main(f, c, files);
   close(c->ends[1]);
   close(c->status[1]);
-  write_maps(f, *pidfd, pid);
+}
+
+/* Root shows the host's files with the ids of the container; an ordinary user
+ * keeps ways in, while he may still look. */
+static void start(const struct facts *f, struct channel *c, int *pidfd,
+                  int ways[KINDS]) {
+  int userns = -1, files = -1;
+  if (f->root)
+    files = take_tree("/", false, MOUNT_ATTR_NODEV);
+  clone_child(f, c, files, pidfd);
+  write_maps(f, *pidfd);
   if (f->root) {
-    int userns = must(ioctl(*pidfd, FAR_PIDFD_GET_NAMESPACE(9), 0), "open",
-                      "user namespace");
+    userns = open_namespace(*pidfd, USER);
     map_tree(files, userns);
-    close(userns);
   }
   pass_baton(c->ends[0]);
-  if (receive(c->ends[0]) != 0)
-    errx(125, "the child says more than it should");
+  if (!f->root) {
+    await_baton(c->ends[0]);
+    for (int i = 0; i < KINDS; i++)
+      ways[i] = open_namespace(*pidfd, i);
+    pass_baton(c->ends[0]);
+  }
+  await_baton(c->ends[0]);
   close(c->ends[0]);
-  if (files != -1)
+  if (f->root) {
+    close(userns);
     close(files);
-  return pid;
+  }
 }
 
-static void await(int pidfd, int signals) {
+/* Fails when the payload has. */
+static void await(int pidfd, int status, int signals) {
+  int end[2];
   struct pollfd fds[] = {{.fd = pidfd, .events = POLLIN},
                          {.fd = signals, .events = POLLIN}};
-  must(poll(fds, 2, -1), "poll", "child");
+  must(ppoll(fds, 2, NULL, NULL), "ppoll", "child");
+  must((int)read(status, end, sizeof end), "read", "status");
+  close(status);
+  must(ppoll(fds, 1, NULL, NULL), "ppoll", "child");
   must(waitid(P_PIDFD, (id_t)pidfd, &(siginfo_t){0}, WEXITED), "wait", "");
+  if (end[1] != 0)
+    errx(1, "the payload ended with %d", end[1]);
 }
 
-static void run(void) {
+static void run(bool readonly) {
   struct facts f;
   struct channel c;
   sigset_t forwarded, before;
-  int pidfd, end[2];
+  int pidfd, ways[KINDS];
   read_facts(&f);
+  f.readonly = readonly;
   sigemptyset(&forwarded);
   for (const int *s = (int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1,
                               SIGUSR2, SIGCONT, SIGWINCH, 0}; *s != 0; s++)
@@ -151,15 +195,13 @@ static void run(void) {
   must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, c.ends),
        "socketpair", "");
   must(pipe2(c.status, O_CLOEXEC), "pipe", "");
-  start(&f, &c, &pidfd);
-  await(pidfd, signals);
-  must((int)read(c.status[0], end, sizeof end), "read", "status");
-  close(c.status[0]);
+  start(&f, &c, &pidfd, ways);
+  await(pidfd, c.status[0], signals);
+  for (int i = 0; i < KINDS && !f.root; i++)
+    close(ways[i]);
   close(pidfd);
   close(signals);
   sigprocmask(SIG_SETMASK, &before, NULL);
-  if (end[1] != 0)
-    errx(1, "the payload ended with %d", end[1]);
 }
 
 /* ---- the child ---- */
@@ -173,13 +215,19 @@ static void unshare_time(void) {
   close(fd);
 }
 
-static void become_root(const struct facts *f) {
+static void become_root(const struct facts *f, int end) {
+  must((int)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL), "keyctl",
+       "");
   if (f->root)
     must((int)syscall(SYS_setgroups, 0, NULL), "setgroups", "");
   must((int)syscall(SYS_setresgid, 0, 0, 0), "setresgid", "0");
   must((int)syscall(SYS_setresuid, 0, 0, 0), "setresuid", "0");
-  must(prctl(PR_SET_DUMPABLE, 0), "prctl", "dumpable");
-  must(prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl", "pdeathsig");
+  if (!f->root) {
+    pass_baton(end);
+    await_baton(end);
+  }
+  must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl", "dumpable");
+  must(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0), "prctl", "pdeathsig");
 }
 
 /* Loopback is down in a new network. */
@@ -207,72 +255,25 @@ static void loopback_up(void) {
   close(fd);
 }
 
-static void drop_capabilities(void) {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct sets[2];
-  must((int)syscall(SYS_capget, &header, sets), "capget", "");
-  for (int cap = 0; cap <= CAP_LAST_CAP; cap++)
-    if ((kept & BIT(cap)) == 0)
-      must(prctl(PR_CAPBSET_DROP, cap, 0, 0, 0), "prctl", "bounding set");
-  for (int i = 0; i < 2; i++) {
-    uint32_t mask = (uint32_t)(kept >> (32 * i));
-    sets[i].effective &= mask;
-    sets[i].permitted &= mask;
-    sets[i].inheritable &= mask;
-  }
-  must((int)syscall(SYS_capset, &header, sets), "capset", "");
-}
-
-static void drop_privileges(void) {
-  must(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}), "setrlimit", "core");
-  drop_capabilities();
-  must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "no_new_privs");
-}
-
 static void check_parent(int end) {
   struct pollfd fd = {.fd = end, .events = POLLIN};
-  if (must(poll(&fd, 1, 0), "poll", "parent") != 0)
+  if (must(ppoll(&fd, 1, &(struct timespec){0, 0}, NULL), "ppoll", "") != 0)
     _exit(125);
 }
 
-static void default_signals(void) {
-  sigset_t none;
-  struct sigaction action, standard = {.sa_handler = SIG_DFL};
-  for (int n = 1; n <= SIGRTMAX; n++)
-    if (sigaction(n, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-      (void)sigaction(n, &standard, NULL);
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static _Noreturn void payload(struct channel *c) {
-  char cwd[PATH_MAX], *argv[] = {"/bin/true", NULL};
-  char *env[] = {"HOME=/root", "PATH=/usr/bin:/bin", "container=farside", NULL};
-  close(c->status[1]);
-  must(setsid(), "setsid", "");
-  check_parent(c->ends[1]);
-  must(chdir("/"), "chdir", "/");
-  must(sys_getcwd(cwd, sizeof cwd), "getcwd", "");
-  must(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), "close_range", "");
-  default_signals();
-  must(execve(argv[0], argv, env), "execve", argv[0]);
-  _exit(127);
-}
-
 /* PID 1: reaps until the payload ends, and tells how. */
-static _Noreturn void reap(pid_t payload_pid, int status, const sigset_t *all) {
+static _Noreturn void reap(pid_t payload, int status, const sigset_t *all) {
   int end[2];
-  if (status > 3)
-    must(close_range(3, (unsigned)status - 1, 0), "close_range", "");
+  must(close_range(3, (unsigned)status - 1, 0), "close_range", "");
   must(close_range((unsigned)status + 1, ~0U, 0), "close_range", "");
   for (;;) {
     int signal = must(sigtimedwait(all, NULL, NULL), "sigtimedwait", "");
     if (signal != SIGCHLD) {
-      (void)kill(payload_pid, signal);
+      (void)kill(payload, signal);
       continue;
     }
     for (pid_t pid; (pid = waitpid(-1, &end[0], WNOHANG)) > 0;)
-      if (pid == payload_pid) {
+      if (pid == payload) {
         end[1] = WIFSIGNALED(end[0]) ? 128 + WTERMSIG(end[0])
                                      : WEXITSTATUS(end[0]);
         must((int)write(status, end, sizeof end), "write", "status");
@@ -284,30 +285,30 @@ static _Noreturn void reap(pid_t payload_pid, int status, const sigset_t *all) {
 static _Noreturn void child_main(const struct facts *f, struct channel *c,
                                  int files) {
   sigset_t all;
-  int pidfd;
   close(c->ends[0]);
   close(c->status[0]);
-  if (receive(c->ends[1]) == 0)
-    _exit(125);
+  await_baton(c->ends[1]);
   unshare_time();
-  become_root(f);
+  become_root(f, c->ends[1]);
   int root = make_root(f, files);
   loopback_up();
-  enter_root(root);
+  enter_root(f, root);
   drop_privileges();
+  must(setsid(), "setsid", "");
   check_parent(c->ends[1]);
+  must(sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL),
+       "sigaction", "CHLD");
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);
-  pid_t pid = clone_child(0, &pidfd);
-  if (pid == 0)
-    payload(c);
-  close(c->ends[1]);
-  reap(pid, c->status[1], &all);
+  pid_t payload = start_payload();
+  pass_baton(c->ends[1]);
+  reap(payload, c->status[1], &all);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  bool readonly = argc > 1 && strcmp(argv[1], "readonly") == 0;
   for (char byte; read(0, &byte, 1) == 1;) {
-    run();
+    run(readonly);
     must((int)write(1, "\n", 1), "write", "answer");
   }
   return 0;

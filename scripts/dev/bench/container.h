@@ -1,22 +1,24 @@
 /*
- * What the two halves of the container in C share.
+ * What the parts of the container in C share.
  */
 #ifndef CONTAINER_H
 #define CONTAINER_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { ENTRIES = 64 };
 
 /* What is at the top of the host's tree, for an ordinary user. */
 struct entry {
   char name[256], target[256]; /* the target of a symbolic link */
-  bool link, directory, layered;
+  bool link, directory, busy, empty;
+  mode_t mode;
 };
 
 struct facts {
-  bool root;
+  bool root, readonly;
   unsigned uid, gid;
   int count;
   struct entry top[ENTRIES];
@@ -32,6 +34,12 @@ void map_tree(int tree, int userns);
 
 /* Makes the container's files in /tmp; answers the root's descriptor. */
 int make_root(const struct facts *f, int files);
-void enter_root(int root);
+void enter_root(const struct facts *f, int root);
+
+/* Gives up what root has no need of. */
+void drop_privileges(void);
+
+/* Starts /bin/true in a session of its own; answers its pid. */
+pid_t start_payload(void);
 
 #endif

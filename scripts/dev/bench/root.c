@@ -5,7 +5,6 @@
  * inside are resolved inside, as farside's root does.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,78 +19,8 @@
 #include "container.h"
 #include "sys.h"
 
-#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
-
-/* ---- what must be known of the host ---- */
-
-static char *read_file(const char *path, char *buffer, size_t size) {
-  size_t length = 0;
-  int fd = must(open(path, O_RDONLY | O_CLOEXEC), "open", path);
-  for (ssize_t n; (n = read(fd, buffer + length, size - 1 - length)) > 0;)
-    length += (size_t)n;
-  buffer[length] = '\0';
-  close(fd);
-  return buffer;
-}
-
-static bool own(const char *name) {
-  static const char *const names[] = {"proc", "sys", "dev", "tmp", "run", ".",
-                                      ".."};
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (strcmp(name, names[i]) == 0)
-      return true;
-  return false;
-}
-
-/* Whether something is mounted at or below /NAME. */
-static bool busy(const char *mountinfo, const char *name) {
-  char at[4096];
-  size_t length = strlen(name);
-  for (const char *line = mountinfo; *line != '\0';) {
-    if (sscanf(line, "%*d %*d %*s %*s %4095s", at) == 1 &&
-        strncmp(at + 1, name, length) == 0 &&
-        (at[length + 1] == '/' || at[length + 1] == '\0'))
-      return true;
-    line += strcspn(line, "\n");
-    line += *line == '\n';
-  }
-  return false;
-}
-
-static void add_entry(struct facts *f, const struct dirent *d,
-                      const char *mountinfo) {
-  char path[NAME_MAX + 2];
-  struct entry *e = &f->top[f->count++];
-  if (f->count == ENTRIES)
-    errx(125, "more than %d entries in /", ENTRIES);
-  snprintf(e->name, sizeof e->name, "%s", d->d_name);
-  snprintf(path, sizeof path, "/%s", d->d_name);
-  e->link = d->d_type == DT_LNK;
-  e->directory = d->d_type == DT_DIR;
-  e->layered = e->directory && !busy(mountinfo, e->name);
-  if (e->link)
-    e->target[must((int)readlink(path, e->target, sizeof e->target - 1),
-                   "readlink", path)] = '\0';
-}
-
-void read_facts(struct facts *f) {
-  static char mountinfo[1 << 20];
-  char map[128];
-  f->count = 0;
-  f->uid = geteuid();
-  f->gid = getegid();
-  f->root = f->uid == 0 &&
-            strstr(read_file("/proc/self/uid_map", map, sizeof map),
-                   " 4294967295") != NULL;
-  read_file("/proc/self/mountinfo", mountinfo, sizeof mountinfo);
-  if (f->root)
-    return;
-  DIR *dir = opendir("/");
-  for (struct dirent *d; (d = readdir(dir)) != NULL;)
-    if (!own(d->d_name))
-      add_entry(f, d, mountinfo);
-  closedir(dir);
-}
+#define SAFE (MS_NOSUID | MS_NODEV)
+#define STRICT (SAFE | MS_NOEXEC)
 
 /* ---- trees ---- */
 
@@ -142,26 +71,44 @@ static const char *split(const char *path, char parent[PATH_MAX]) {
   return name + 1;
 }
 
-/* What a mount is to cover, made when missing; all parents are there. */
-static int mountpoint(const char *path, bool directory) {
+/* A directory, made when it is missing; all above it are there. */
+static int directory_inside(const char *path) {
   char parent[PATH_MAX];
   int fd = open_inside(path);
   if (fd != -1)
     return fd;
   const char *name = split(path, parent);
   int dir = must(open_inside(parent), "openat2", parent);
-  if (directory) {
-    must(mkdirat(dir, name, 0755), "mkdirat", path);
-    fd = open_in(dir, name, O_PATH | O_DIRECTORY, 0);
-  } else {
-    fd = open_in(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-  }
+  must(mkdirat(dir, name, 0755), "mkdirat", path);
+  fd = open_in(dir, name, O_PATH | O_DIRECTORY, 0);
   close(dir);
   return fd;
 }
 
-static void attach(int tree, const char *path, bool directory) {
-  int point = mountpoint(path, directory);
+static int file_inside(const char *path) {
+  char parent[PATH_MAX];
+  int fd = open_inside(path);
+  if (fd != -1)
+    return fd;
+  const char *name = split(path, parent);
+  int dir = must(open_inside(parent), "openat2", parent);
+  fd = open_in(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  close(dir);
+  return fd;
+}
+
+static mode_t type_of(int fd) {
+  struct statx is;
+  must(statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &is),
+       "statx", "");
+  return is.stx_mode & S_IFMT;
+}
+
+/* The host's tree at a path, where the same path is inside. */
+static void bind(const char *path) {
+  int tree = take_tree(path, true, MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY);
+  int point = type_of(tree) == S_IFDIR ? directory_inside(path)
+                                       : file_inside(path);
   put_tree(tree, point, "");
   close(point);
   close(tree);
@@ -175,38 +122,19 @@ static void symlink_inside(const char *target, const char *path) {
   close(dir);
 }
 
-/* ---- file systems ---- */
-
-struct option {
-  const char *key, *value; /* no value: a flag */
-};
-
-static int filesystem(const char *type, unsigned attributes,
-                      const struct option *options) {
-  int context = must(sys_fsopen(type, SYS_FS_CLOEXEC), "fsopen", type);
-  for (const struct option *o = options; o != NULL && o->key != NULL; o++)
-    must(sys_fsconfig(context, o->value != NULL ? SYS_FSCONFIG_STRING
-                      : SYS_FSCONFIG_FLAG, o->key, o->value, 0),
-         "fsconfig", o->key);
-  must(sys_fsconfig(context, SYS_FSCONFIG_CREATE, NULL, NULL, 0), "fsconfig",
-       type);
-  int tree = must(sys_fsmount(context, SYS_FS_CLOEXEC, attributes), "fsmount",
-                  type);
-  close(context);
-  return tree;
+static void mount_inside(const char *type, const char *path,
+                         unsigned long flags, const char *options) {
+  char magic[32];
+  int point = directory_inside(path);
+  snprintf(magic, sizeof magic, "/proc/self/fd/%d", point);
+  must(mount(type, magic, type, flags, options), "mount", path);
+  close(point);
 }
-
-static void mount_inside(const char *type, const char *path, unsigned attr,
-                         const struct option *options) {
-  attach(filesystem(type, attr, options), path, true);
-}
-
-#define OPTIONS(...) ((const struct option[]){__VA_ARGS__, {NULL, NULL}})
 
 /* ---- the container's files ---- */
 
-static void directory(const char *name) {
-  must(mkdirat(AT_FDCWD, name, 0755), "mkdirat", name);
+static void directory(const char *name, mode_t mode) {
+  must(mkdirat(AT_FDCWD, name, mode), "mkdirat", name);
 }
 
 static void open_root(void) {
@@ -223,28 +151,28 @@ static void overlay(const char *at, const char *lower, const char *upper,
 }
 
 static void files_for_root(int files) {
-  directory("lower");
-  directory("upper");
-  directory("work");
+  directory("lower", 0755);
+  directory("upper", 0755);
+  directory("work", 0755);
   put_tree(files, AT_FDCWD, "lower");
   overlay("root", "lower", "upper", "work");
   open_root();
 }
 
-static void layer(const char *path) {
+static void layer(const char *path, mode_t mode) {
   char at[NAME_MAX + 8], upper[NAME_MAX + 8], work[NAME_MAX + 8];
   snprintf(upper, sizeof upper, "upper%s", path);
   snprintf(work, sizeof work, "work%s", path);
   snprintf(at, sizeof at, "root%s", path);
-  directory(upper);
-  directory(work);
-  directory(at);
+  directory(upper, mode);
+  directory(work, 0755);
+  directory(at, 0755);
   overlay(at, path, upper, work);
 }
 
 static void files_for_user(const struct facts *f) {
-  directory("upper");
-  directory("work");
+  directory("upper", 0755);
+  directory("work", 0755);
   must(mount("tmpfs", "root", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"),
        "mount tmpfs", "root");
   open_root();
@@ -253,64 +181,96 @@ static void files_for_user(const struct facts *f) {
     snprintf(path, sizeof path, "/%.*s", NAME_MAX, e->name);
     if (e->link)
       symlink_inside(e->target, path);
-    else if (e->layered)
-      layer(path);
+    else if (!e->directory || e->busy || f->readonly)
+      bind(path);
+    else if (e->empty)
+      directory_inside(path); /* stays open until the payload runs */
     else
-      attach(take_tree(path, true, MOUNT_ATTR_RDONLY), path, e->directory);
+      layer(path, e->mode);
   }
 }
 
 /* ---- /proc, /sys, /dev and the rest ---- */
 
-static int device(const char *path) {
-  struct stat is;
+static int device(const char *name) {
+  char path[32];
+  snprintf(path, sizeof path, "/dev/%s", name);
   int tree = must(sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE |
                                 OPEN_TREE_CLOEXEC), "open_tree", path);
-  must(fstatat(tree, "", &is, AT_EMPTY_PATH), "fstatat", path);
-  if (!S_ISCHR(is.st_mode))
+  if (type_of(tree) != S_IFCHR)
     errx(125, "%s is no device", path);
   return tree;
 }
 
 static void devices(void) {
-  static const char *const nodes[] = {"/dev/null", "/dev/zero", "/dev/full",
-                                      "/dev/random", "/dev/urandom",
-                                      "/dev/tty"};
-  mount_inside("tmpfs", "/dev", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-               OPTIONS({"mode", "0755"}, {"size", "64k"}));
-  for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
-    attach(device(nodes[i]), nodes[i], false);
-  mount_inside("devpts", "/dev/pts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-               OPTIONS({"newinstance", NULL}, {"ptmxmode", "0666"},
-                       {"mode", "0620"}));
-  mount_inside("tmpfs", "/dev/shm", SAFE, OPTIONS({"mode", "1777"}));
-  mount_inside("mqueue", "/dev/mqueue", SAFE | MOUNT_ATTR_NOEXEC, NULL);
-  symlink_inside("pts/ptmx", "/dev/ptmx");
-  symlink_inside("/proc/self/fd", "/dev/fd");
-  symlink_inside("/proc/self/fd/0", "/dev/stdin");
-  symlink_inside("/proc/self/fd/1", "/dev/stdout");
-  symlink_inside("/proc/self/fd/2", "/dev/stderr");
+  static const char *const names[] = {"null", "zero", "full", "random",
+                                      "urandom", "tty"};
+  int dir = directory_inside("/dev");
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    int tree = device(names[i]);
+    must(mknodat(dir, names[i], S_IFREG | 0666, 0), "mknodat", names[i]);
+    put_tree(tree, dir, names[i]);
+    close(tree);
+  }
+  close(dir);
 }
 
-/* What covers a directory or a file, made once and then cloned. */
+static void symlinks(void) {
+  static const char *const links[][2] = {
+    {"/proc/self/fd/2", "stderr"}, {"/proc/self/fd/0", "stdin"},
+    {"/proc/self/fd", "fd"}, {"pts/ptmx", "ptmx"},
+    {"/proc/self/fd/1", "stdout"},
+  };
+  int dir = directory_inside("/dev");
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+    must(symlinkat(links[i][0], dir, links[i][1]), "symlinkat", links[i][1]);
+  close(dir);
+}
+
+static void furniture(void) {
+  mount_inside("proc", "/proc", STRICT, NULL);
+  mount_inside("sysfs", "/sys", MS_RDONLY | STRICT, NULL);
+  mount_inside("cgroup2", "/sys/fs/cgroup", MS_RDONLY | STRICT, NULL);
+  mount_inside("tmpfs", "/dev", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k");
+  devices();
+  mount_inside("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC,
+               "newinstance,ptmxmode=0666,mode=0620");
+  mount_inside("tmpfs", "/dev/shm", SAFE, "mode=1777");
+  mount_inside("mqueue", "/dev/mqueue", STRICT, NULL);
+  symlinks();
+  mount_inside("tmpfs", "/tmp", SAFE, "mode=1777");
+  mount_inside("tmpfs", "/run", SAFE, "mode=0755");
+}
+
+/* An empty directory that cannot be written to. */
+static int nothing(void) {
+  int context = must(sys_fsopen("tmpfs", SYS_FS_CLOEXEC), "fsopen", "tmpfs");
+  must(sys_fsconfig(context, SYS_FSCONFIG_STRING, "size", "4k", 0), "fsconfig",
+       "size");
+  must(sys_fsconfig(context, SYS_FSCONFIG_CREATE, NULL, NULL, 0), "fsconfig",
+       "tmpfs");
+  int tree = must(sys_fsmount(context, SYS_FS_CLOEXEC, MOUNT_ATTR_RDONLY |
+                              MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                              MOUNT_ATTR_NOEXEC), "fsmount", "tmpfs");
+  close(context);
+  return tree;
+}
+
+/* What covers a directory or a file, made once and then cloned; the clones
+ * stay open until the payload runs. */
 static int cover(int made[2], bool directory) {
   if (made[directory] != -1)
     return must(sys_open_tree(made[directory], "", AT_EMPTY_PATH |
                               OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
                 "open_tree", "cover");
-  return made[directory] = directory
-    ? filesystem("tmpfs", MOUNT_ATTR_RDONLY | SAFE | MOUNT_ATTR_NOEXEC,
-                 OPTIONS({"size", "4k"}))
-    : device("/dev/null");
+  return made[directory] = directory ? nothing() : device("null");
 }
 
 static void hide(const char *path, int made[2]) {
-  struct stat is;
   int point = open_inside(path);
   if (point == -1)
     return;
-  must(fstatat(point, "", &is, AT_EMPTY_PATH), "fstatat", path);
-  put_tree(cover(made, S_ISDIR(is.st_mode)), point, "");
+  put_tree(cover(made, type_of(point) == S_IFDIR), point, "");
   close(point);
 }
 
@@ -350,28 +310,25 @@ static void mask(void) {
 }
 
 int make_root(const struct facts *f, int files) {
-  unsigned strict = SAFE | MOUNT_ATTR_NOEXEC;
   umask(022);
   must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount", "/");
-  must(mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755"),
-       "mount tmpfs", "/tmp");
+  must(mount("tmpfs", "/tmp", "tmpfs", SAFE, "mode=0755"), "mount", "/tmp");
   must(chdir("/tmp"), "chdir", "/tmp");
-  directory("root");
+  directory("root", 0755);
   if (f->root)
     files_for_root(files);
   else
     files_for_user(f);
-  mount_inside("proc", "/proc", strict, NULL);
-  mount_inside("sysfs", "/sys", MOUNT_ATTR_RDONLY | strict, NULL);
-  mount_inside("cgroup2", "/sys/fs/cgroup", MOUNT_ATTR_RDONLY | strict, NULL);
-  devices();
-  mount_inside("tmpfs", "/tmp", SAFE, OPTIONS({"mode", "1777"}));
-  mount_inside("tmpfs", "/run", SAFE, OPTIONS({"mode", "0755"}));
+  furniture();
   mask();
   return root;
 }
 
-void enter_root(int fd) {
+void enter_root(const struct facts *f, int fd) {
+  struct sys_mount_attr attr = {.set = MOUNT_ATTR_RDONLY};
+  if (f->readonly)
+    must(sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr), "mount_setattr",
+         "root");
   must(fchdir(fd), "fchdir", "root");
   must(sys_pivot_root(".", "."), "pivot_root", ".");
   must(umount2(".", MNT_DETACH), "umount", ".");

@@ -1,11 +1,15 @@
 --- Makes a container for each byte on standard input and answers with a byte
--- once it has ended: what container.c is in C. With the argument "plan" the
--- plan is made once, as it is in C.
+-- once it has ended: what container.c is in C. With the argument "readonly"
+-- nothing in it can be written but on mounts of its own; with "plan" the plan
+-- is made once.
 
 local ns <const> = require "farside"
 
-local recipe = { "/bin/true" }
-if arg[1] == "plan" then recipe = ns.plan(recipe) end
+local how = {}
+for _, word in ipairs(arg) do how[word] = true end
+
+local recipe = { "/bin/true", readonly = how.readonly }
+if how.plan then recipe = ns.plan(recipe) end
 
 while io.read(1) do
   assert(ns.run(recipe))

@@ -131,13 +131,14 @@ static void push_limit(lua_State *L, rlim_t limit) {
 /* getrlimit, setrlimit and prlimit: the resource at `index`, the limits after
  * it; the old ones are pushed. */
 static int limits(lua_State *L, pid_t pid, int index, const char *call) {
-  struct rlimit old, new;
+  struct rlimit old = {0, 0}, new;
   int resource = (int)far_word(L, index, resources, "resource");
   const char *name = far_word_name((uint64_t)resource, resources);
-  bool change = !lua_isnoneornil(L, index + 1) ||
-                !lua_isnoneornil(L, index + 2);
-  far_check(L, prlimit(pid, resource, NULL, &old), call, name);
-  if (change) {
+  bool soft = !lua_isnoneornil(L, index + 1);
+  bool hard = !lua_isnoneornil(L, index + 2);
+  if (!soft || !hard) /* what is not given stays */
+    far_check(L, prlimit(pid, resource, NULL, &old), call, name);
+  if (soft || hard) {
     new.rlim_cur = check_limit(L, index + 1, old.rlim_cur);
     new.rlim_max = check_limit(L, index + 2, old.rlim_max);
     far_check(L, prlimit(pid, resource, &new, &old), call, name);

@@ -132,10 +132,13 @@ static const struct far_nskind *kind_by_flag(int flag) {
 /* Learns what the handle's descriptor is; errno of what failed, or 0. */
 static int identify(struct handle *h) {
   struct stat st;
-  int flag = is_namespace(h->fd) ? ioctl(h->fd, NS_GET_NSTYPE) : 0;
+  int flag = 0;
+  if (h->kind == NULL && is_namespace(h->fd))
+    flag = ioctl(h->fd, NS_GET_NSTYPE);
   if (flag == -1 || fstat(h->fd, &st) == -1)
     return errno;
-  h->kind = kind_by_flag(flag);
+  if (h->kind == NULL)
+    h->kind = kind_by_flag(flag);
   h->dev = st.st_dev;
   h->id = st.st_ino;
   return h->kind != NULL ? 0 : EINVAL;
@@ -163,29 +166,33 @@ static struct wanted check_wanted(lua_State *L, int index) {
   return w;
 }
 
-static int open_object(lua_State *L, int index, const struct wanted *w) {
-  int fd = far_fd_check(L, index);
-  if (is_namespace(fd))
-    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+/* The one that is wanted of a process, which is what the kernel then gives:
+ * the handle knows its kind. */
+static int open_of_process(lua_State *L, struct handle *h,
+                           const struct wanted *w) {
   luaL_argcheck(L, w->kind != NULL, 2, "namespace expected");
-  return open_of_pidfd(fd, w);
-}
-
-static int open_target(lua_State *L, const struct wanted *w) {
-  bool text = lua_type(L, 1) == LUA_TSTRING;
-  bool own = lua_isnil(L, 1) || (text && !strcmp(lua_tostring(L, 1), "self"));
-  if (text && !own) /* NONBLOCK: a pipe of that name must not hold us up */
-    return open(lua_tostring(L, 1), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  h->kind = w->kind;
   if (far_fd_is(L, 1))
-    return open_object(L, 1, w);
-  if (!own && !lua_isinteger(L, 1))
-    return luaL_typeerror(L, 1, "PID, process, path or namespace");
-  luaL_argcheck(L, w->kind != NULL, 2, "namespace expected");
-  if (own)
+    return open_of_pidfd(far_fd_check(L, 1), w);
+  if (!lua_isinteger(L, 1))
     return open_own(w);
   lua_Integer pid = lua_tointeger(L, 1);
   luaL_argcheck(L, pid > 0 && pid == (pid_t)pid, 1, "PID out of range");
   return open_of_pid((pid_t)pid, w);
+}
+
+static int open_target(lua_State *L, struct handle *h, const struct wanted *w) {
+  bool text = lua_type(L, 1) == LUA_TSTRING;
+  bool own = lua_isnil(L, 1) || (text && !strcmp(lua_tostring(L, 1), "self"));
+  if (text && !own) /* NONBLOCK: a pipe of that name must not hold us up */
+    return open(lua_tostring(L, 1), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  bool object = far_fd_is(L, 1);
+  if (!own && !object && !lua_isinteger(L, 1))
+    return luaL_typeerror(L, 1, "PID, process, path or namespace");
+  if (object && luaL_testudata(L, 1, FAR_PROCESS) == NULL &&
+      is_namespace(far_fd_check(L, 1)))
+    return fcntl(far_fd_check(L, 1), F_DUPFD_CLOEXEC, 0);
+  return open_of_process(L, h, w);
 }
 
 static int cannot_open(lua_State *L, int err, const struct wanted *w) {
@@ -219,7 +226,7 @@ static int bind_open(lua_State *L) {
   lua_settop(L, 2);
   struct wanted w = check_wanted(L, 2);
   struct handle *h = handle_new(L);
-  h->fd = open_target(L, &w);
+  h->fd = open_target(L, h, &w);
   if (h->fd == -1)
     return cannot_open(L, errno, &w);
   int err = identify(h);

@@ -62,13 +62,14 @@ static int bind_unshare(lua_State *L) {
   return 0;
 }
 
-/* The descriptor to join, its owner pushed on the stack; the text for an
- * error in *object. */
+/* The descriptor to join; what was opened for this is closed when the binding
+ * ends. The text for an error is in *object. */
 static int target(lua_State *L, const char **object) {
   int *fd;
   if (lua_type(L, 1) == LUA_TSTRING) {
     *object = lua_tostring(L, 1);
     fd = far_fd_new(L);
+    lua_toclose(L, -1);
     *fd = open(*object, O_RDONLY | O_CLOEXEC);
     return *fd != -1 ? *fd : far_check(L, -1, "open", *object);
   }
@@ -81,6 +82,7 @@ static int target(lua_State *L, const char **object) {
   luaL_argcheck(L, pid > 0 && pid <= INT32_MAX, 1, "process id out of range");
   *object = lua_pushfstring(L, "process %d", (int)pid);
   fd = far_fd_new(L);
+  lua_toclose(L, -1);
   *fd = pidfd_open((pid_t)pid, 0);
   return *fd != -1 ? *fd : far_raise(L, errno, "setns", NULL, "%s", *object);
 }

@@ -254,11 +254,11 @@ static int64_t now(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* When a time limit is over, on the clock of now(); -1 for none. */
+/* When a time limit is over, on the clock of now(): 0 at once, -1 never. */
 static int64_t check_deadline(lua_State *L, int index) {
   if (lua_isnoneornil(L, index))
     return -1;
-  int64_t limit = far_duration(L, index), start = now();
+  int64_t limit = far_duration(L, index), start = limit > 0 ? now() : 0;
   luaL_argcheck(L, limit >= 0, index, "negative time");
   return limit > INT64_MAX - start ? INT64_MAX : start + limit;
 }
@@ -268,7 +268,7 @@ static int64_t check_deadline(lua_State *L, int index) {
 static int wait_for(lua_State *L, struct pollfd *p, nfds_t count,
                     int64_t deadline) {
   for (;;) {
-    int64_t left = deadline < 0 ? 0 : deadline - now();
+    int64_t left = deadline <= 0 ? 0 : deadline - now();
     left = left < 0 ? 0 : left;
     struct timespec t = {left / 1000000000, left % 1000000000};
     int ready = ppoll(p, count, deadline < 0 ? NULL : &t, NULL);

@@ -145,6 +145,27 @@ static int bind_fchownat(lua_State *L) {
   return far_check(L, fchownat(dir, path, uid, gid, flags), "fchownat", path);
 }
 
+static const struct far_word access_words[] = {
+  {"read", R_OK}, {"write", W_OK}, {"execute", X_OK}, {NULL, 0},
+};
+
+/***
+Whether the caller, with the ids that files are opened by, may use a file.
+@function faccessat
+@tparam ?fd dir
+@tparam string path
+@tparam string|table how all of `read`, `write`, `execute`
+@treturn boolean false also when it is not there. See faccessat(2).
+*/
+static int bind_faccessat(lua_State *L) {
+  int dir = far_fd_opt(L, 1, AT_FDCWD);
+  const char *path = far_path(L, 2);
+  int how = (int)far_words(L, 3, access_words, "access");
+  far_at_most(L, 3);
+  lua_pushboolean(L, faccessat(dir, path, how, AT_EACCESS) == 0);
+  return 1;
+}
+
 /* Adds { name, type } to the list on top. */
 static void add_entry(lua_State *L, int fd, const struct dirent64 *entry) {
   struct stat s;
@@ -164,19 +185,25 @@ static bool dots(const char *name) {
   return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
 }
 
-static void add_entries(lua_State *L, int fd, const char *buffer, ssize_t n) {
+/* False once the list has `most` entries. */
+static bool add_entries(lua_State *L, int fd, const char *buffer, ssize_t n,
+                        lua_Integer most) {
   for (ssize_t at = 0; at < n;) {
     const struct dirent64 *entry = (const void *)(buffer + at);
+    if ((lua_Integer)lua_rawlen(L, -1) >= most)
+      return false;
     if (!dots(entry->d_name))
       add_entry(L, fd, entry);
     at += entry->d_reclen;
   }
+  return (lua_Integer)lua_rawlen(L, -1) < most;
 }
 
 /***
 What is in a directory, without `.` and `..`, in no order.
 @function readdir
 @tparam string|fd directory the descriptor's position is neither used nor moved
+@tparam[opt] integer most of so many entries; all when it is left out
 @treturn {table,...} each with `name` and `type` (the words of `fstatat`)
 @raise see open(2) and getdents(2).
 */
@@ -185,14 +212,17 @@ static int bind_readdir(lua_State *L) {
   bool named = lua_type(L, 1) == LUA_TSTRING;
   const char *path = named ? far_path(L, 1) : ".";
   int dir = named ? AT_FDCWD : far_fd_check(L, 1);
-  far_at_most(L, 1);
+  lua_Integer most = luaL_optinteger(L, 2, LUA_MAXINTEGER);
+  far_at_most(L, 2);
   int *fd = far_fd_new(L);
+  lua_toclose(L, -1);
   *fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   far_check(L, *fd, "readdir", path);
   lua_newtable(L);
   ssize_t n;
-  while ((n = getdents64(*fd, buffer, sizeof buffer)) > 0)
-    add_entries(L, *fd, buffer, n);
+  while ((n = getdents64(*fd, buffer, sizeof buffer)) > 0 &&
+         add_entries(L, *fd, buffer, n, most))
+    continue;
   far_check(L, (int)n, "readdir", path);
   return 1;
 }
@@ -293,6 +323,7 @@ static const luaL_Reg functions[] = {
   {"fstatat", bind_fstatat},
   {"fchmodat", bind_fchmodat},
   {"fchownat", bind_fchownat},
+  {"faccessat", bind_faccessat},
   {"readdir", bind_readdir},
   {"statfs", bind_statfs},
   {NULL, NULL},

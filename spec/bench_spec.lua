@@ -23,6 +23,9 @@ describe("the benchmark", function()
     t.needs "userns"
     local text, ok = bench("--count", "1")
     assert.is_true(ok, text)
+    if text:find "C, one process, same calls +skipped" then
+      return pending "needs Linux 6.11, which the C container is written for"
+    end
     local times <const> = (" +" .. number):rep(3) .. " +%d+%.%d%d"
     for _, name in ipairs { "farside %-e ''", "ns.run, one process",
                             "C, one process, same calls", "farside run" } do

@@ -18,8 +18,7 @@ local own <const> = { proc = true, sys = true, dev = true, tmp = true,
 
 -- A directory with nothing in it that an ordinary user could see.
 local function empty(path)
-  local ok, entries = pcall(core.readdir, path)
-  return not ok or #entries == 0
+  return not core.faccessat(nil, path, "read") or #core.readdir(path, 1) == 0
 end
 
 local function describe(entry, busy)

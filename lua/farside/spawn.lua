@@ -234,7 +234,9 @@ end
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
   if self.ended then return table.unpack(self.ended, 1, 3) end
-  if #core.poll({ self.process }, timeout) == 0 then return nil, "timeout" end
+  if timeout and #core.poll({ self.process }, timeout) == 0 then
+    return nil, "timeout"
+  end
   local ok, how, code = outcome(self)
   self.ended = { ok, how, code }
   return ok, how, code

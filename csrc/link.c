@@ -1,7 +1,7 @@
 /*
- * Network links of the current network namespace. libnl builds requests that
- * change something; what the kernel tells is read attribute by attribute,
- * under the names that `ip -json link` uses.
+ * Network links of the current network namespace. Requests and answers are
+ * put together and taken apart attribute by attribute with libnl, under the
+ * names that `ip -json link` uses.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
-#include <netlink/route/link.h>
 #include <netlink/utils.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 
 #define NO_CARRIER 0x80000000u /* not the kernel's: up, but not running */
 #define LONGEST 127            /* ALTIFNAMSIZ - 1 */
+#define SHORT 256              /* bytes of a request, enough for a name */
 
 static const struct far_word flags[] = {
   {"NO-CARRIER", NO_CARRIER},
@@ -206,7 +206,8 @@ static int bind_list(lua_State *L) {
   const struct who all = {0, NULL};
   struct nlmsghdr *h;
   far_at_most(L, 0);
-  struct far_netlink *nl = far_netlink_open(L, "link.list");
+  struct far_netlink *nl = far_netlink_open(L, "link.list",
+                                            FAR_NETLINK_LIST);
   for (int tries = 0; tries < 16; tries++) {
     lua_Integer n = 0;
     lua_newtable(L);
@@ -235,7 +236,8 @@ link_index and master_index (other links)
 static int bind_get(lua_State *L) {
   far_at_most(L, 1);
   struct who who = check_who(L, 1);
-  struct far_netlink *nl = far_netlink_open(L, "link.get");
+  struct far_netlink *nl = far_netlink_open(L, "link.get",
+                                            FAR_NETLINK_LIST);
   far_netlink_send(L, nl, ask(&who, 0));
   struct nlmsghdr *h = far_netlink_next(L, nl, who.name);
   if (h == NULL)
@@ -274,25 +276,21 @@ static struct change check_change(lua_State *L, int arg) {
 
 /* The message for a change, NULL without memory. */
 static struct nl_msg *change(const struct who *who, const struct change *c) {
-  struct rtnl_link *from = rtnl_link_alloc(), *to = rtnl_link_alloc();
-  struct nl_msg *msg = NULL;
-  if (from != NULL && to != NULL) {
-    rtnl_link_set_ifindex(from, who->index);
-    const char *name = who->index == 0 ? who->name : c->name;
-    if (name != NULL)
-      rtnl_link_set_name(to, name);
-    if (c->mtu != 0)
-      rtnl_link_set_mtu(to, c->mtu);
-    if (c->up == 1)
-      rtnl_link_set_flags(to, IFF_UP);
-    else if (c->up == 0)
-      rtnl_link_unset_flags(to, IFF_UP);
-    if (rtnl_link_build_change_request(from, to, 0, &msg) < 0)
-      msg = NULL;
-  }
-  rtnl_link_put(from);
-  rtnl_link_put(to);
-  return msg;
+  struct ifinfomsg i = {
+    .ifi_index = who->index,
+    .ifi_flags = c->up == 1 ? IFF_UP : 0,
+    .ifi_change = c->up == -1 ? 0 : IFF_UP,
+  };
+  const char *name = who->index == 0 ? who->name : c->name;
+  struct nl_msg *msg = nlmsg_alloc_size(SHORT);
+  if (msg != NULL &&
+      nlmsg_put(msg, 0, 0, RTM_NEWLINK, 0, 0) != NULL &&
+      nlmsg_append(msg, &i, sizeof i, NLMSG_ALIGNTO) == 0 &&
+      (name == NULL || nla_put_string(msg, IFLA_IFNAME, name) == 0) &&
+      (c->mtu == 0 || nla_put_u32(msg, IFLA_MTU, c->mtu) == 0))
+    return msg;
+  nlmsg_free(msg);
+  return NULL;
 }
 
 /* The index by name: a second name in a request is a new name only when the
@@ -316,8 +314,11 @@ static int bind_set(lua_State *L) {
   far_at_most(L, 2);
   struct who who = check_who(L, 1);
   struct change c = check_change(L, 2);
-  struct far_netlink *nl = far_netlink_open(L, "link.set");
-  if (who.index == 0 && (c.name != NULL || strlen(who.name) >= IFNAMSIZ))
+  bool ask_first = who.index == 0 &&
+                   (c.name != NULL || strlen(who.name) >= IFNAMSIZ);
+  struct far_netlink *nl = far_netlink_open(
+    L, "link.set", ask_first ? FAR_NETLINK_LIST : FAR_NETLINK_ACK);
+  if (ask_first)
     resolve(L, nl, &who);
   far_netlink_send(L, nl, change(&who, &c));
   while (far_netlink_next(L, nl, who.name) != NULL)

@@ -26,7 +26,8 @@ struct far_netlink {
   bool stale;
   bool done;
   char text[256]; /* what the kernel said of an error, or "" */
-  _Alignas(struct nlmsghdr) char buffer[32768]; /* the longest dump part */
+  size_t room;    /* of the buffer */
+  _Alignas(struct nlmsghdr) char buffer[];
 };
 
 static int netlink_close(lua_State *L) {
@@ -47,11 +48,10 @@ static void want_texts(int fd) {
   (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof yes);
 }
 
-struct far_netlink *far_netlink_open(lua_State *L, const char *call) {
-  struct far_netlink *nl = lua_newuserdatauv(L, sizeof *nl, 0);
-  memset(nl, 0, offsetof(struct far_netlink, buffer));
-  nl->fd = -1;
-  nl->call = call;
+struct far_netlink *far_netlink_open(lua_State *L, const char *call,
+                                     size_t room) {
+  struct far_netlink *nl = lua_newuserdatauv(L, sizeof *nl + room, 0);
+  *nl = (struct far_netlink){.fd = -1, .call = call, .room = room};
   if (luaL_newmetatable(L, NETLINK)) {
     static const luaL_Reg meta[] = {
       {"__gc", netlink_close}, {"__close", netlink_close}, {NULL, NULL},
@@ -87,12 +87,12 @@ void far_netlink_send(lua_State *L, struct far_netlink *nl,
 
 static void fill(lua_State *L, struct far_netlink *nl) {
   ssize_t n;
-  while ((n = recv(nl->fd, nl->buffer, sizeof nl->buffer, MSG_TRUNC)) == -1) {
+  while ((n = recv(nl->fd, nl->buffer, nl->room, MSG_TRUNC)) == -1) {
     if (errno != EINTR)
       far_raise(L, errno, nl->call, NULL, NULL);
     far_interrupted(L);
   }
-  if ((size_t)n > sizeof nl->buffer)
+  if ((size_t)n > nl->room)
     far_raise(L, EMSGSIZE, nl->call, NULL, NULL);
   nl->at = (struct nlmsghdr *)nl->buffer;
   nl->left = (int)n;

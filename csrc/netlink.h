@@ -10,10 +10,16 @@
 
 #include "farside.h"
 
+/* How long an answer may be: the longest part of a list, or nothing but whether
+ * it went well. A heap that is shared with a parent is best left alone: to ask
+ * malloc(3) for much makes it tidy up. */
+enum { FAR_NETLINK_LIST = 32768, FAR_NETLINK_ACK = 512 };
+
 /* Pushes a socket of the current network namespace, which is closed when the
  * binding ends, also by an error. Must be pushed at the binding's own level.
- * `call` is what errors say was tried. */
-struct far_netlink *far_netlink_open(lua_State *L, const char *call);
+ * `call` is what errors say was tried, `room` one of the above. */
+struct far_netlink *far_netlink_open(lua_State *L, const char *call,
+                                     size_t room);
 
 /* Sends a request. The socket owns and frees `msg`; NULL raises ENOMEM. */
 void far_netlink_send(lua_State *L, struct far_netlink *nl,

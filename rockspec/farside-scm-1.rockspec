@@ -51,6 +51,8 @@ build = {
         "lua/farside/clock.lua",
       ["farside.clone"] =
         "lua/farside/clone.lua",
+      ["farside.container"] =
+        "lua/farside/container.lua",
       ["farside.container_options"] =
         "lua/farside/container_options.lua",
       ["farside.error"] =

@@ -412,6 +412,35 @@ describe("a running container", function()
     assert.same({ nil, "timeout" }, { container:wait("1ms") })
   end)
 
+  test("has undone after its end what was kept for it", function()
+    local said, container = "", ns.spawn { "/bin/true" }
+    local function thing(name)
+      return { close = function()
+        said = said .. name
+        assert.is_false(pcall(ns.kill, container.pid, 0))
+      end }
+    end
+    container:keep(thing "first ")
+    container:keep({ close = function() error("not gone", 0) end })
+    container:keep(thing "last ")
+    local ok, message = pcall(container.wait, container)
+    assert.same({ false, "not gone" }, { ok, message })
+    assert.equal("last first ", said)
+    container:close()
+    assert.equal("last first ", said)
+  end)
+
+  test("keeps the results of the plan's steps that say so", function()
+    local plan = ns.plan { "/bin/true" }
+    table.insert(plan, 1, { where = "parent", call = "openat2", label = "kept",
+      as = "mine", kept = true, args = table.pack(nil, "/", "path") })
+    local container <close> = ns.spawn(plan)
+    local kept = container.kept[1]
+    assert.is_true(kept:fileno() > 2)
+    container:wait()
+    assert.is_false(pcall(kept.fileno, kept))
+  end)
+
   test("gets signals through its init", function()
     local container <close> = ns.spawn { "/bin/sleep", "1000" }
     container:signal "TERM"

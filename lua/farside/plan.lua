@@ -2,10 +2,11 @@
 -- that make a container, as data. Making one is a pure function of the recipe
 -- and of the facts about the caller; farside.spawn walks it.
 --
--- A step is { where, call, args, label, as, on }: who takes it ("parent" or
--- "child"), the name of a public call, its arguments, one clause of why, the
--- name under which later steps know its result, and the name of the object
--- when the call is a method.
+-- A step is { where, call, args, label, as, on, kept }: who takes it ("parent"
+-- or "child"), the name of a public call, its arguments, one clause of why, the
+-- name under which later steps know its result, the name of the object when
+-- the call is a method, and whether the result of a parent's step is closed
+-- only after the container's end: what must be undone then.
 
 local identity <const> = require "farside.plan.identity"
 local files <const> = require "farside.plan.files"

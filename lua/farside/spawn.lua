@@ -4,6 +4,7 @@
 -- side ends both, and comes back as an error that names its step.
 
 local child <const> = require "farside.child"
+local containers <const> = require "farside.container"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local plans <const> = require "farside.plan"
@@ -206,86 +207,31 @@ end
 
 ---- containers ----
 
---- A running container. Fields: `pid`, its first process as the caller sees it;
--- `terminal`, with `tty`, the caller's end of its terminal.
--- @type Container
-local Container = {}
-Container.__index = Container
-
--- How the payload ended: the init has told, or it was the only process. Where
--- SIGCHLD is ignored, no more can be known of a child than what it told.
-local function outcome(self)
-  local record <const> = core.read(self.status, 64)
-  self.status:close()
-  local reaped, ok, how, code = pcall(self.process.wait, self.process)
-  if record then
-    how, code = string.unpack("zi4", record)
-    return (how == "exit" and code == 0) or nil, how, code
-  end
-  if not reaped then error(ok, 0) end
-  return ok, how, code
-end
-
---- Waits for the payload's end.
--- @tparam[opt] number|string timeout seconds, or "500ms"
--- @treturn[1] boolean true, or nil when the status is not 0
--- @treturn[1] string "exit" or "signal"
--- @treturn[1] int status or signal number
--- @return[2] nil, "timeout"
-function Container:wait(timeout)
-  if self.ended then return table.unpack(self.ended, 1, 3) end
-  if timeout and #core.poll({ self.process }, timeout) == 0 then
-    return nil, "timeout"
-  end
-  local ok, how, code = outcome(self)
-  self.ended = { ok, how, code }
-  return ok, how, code
-end
-
---- Sends a signal to the payload.
--- @tparam string|int signal "TERM", 15
--- @raise ESRCH when it has ended. See pidfd_send_signal(2).
-function Container:signal(signal)
-  self.process:signal(signal)
-end
-
---- The descriptor (pidfd) of its first process.
-function Container:fileno()
-  return self.process:fileno()
-end
-
--- Closes whatever can be closed, in lists as well.
-local function close(value)
-  local kind = type(value)
-  if kind ~= "table" and kind ~= "userdata" then return end
-  if value.close then return value:close() end
-  for _, element in ipairs(value) do close(element) end
-end
-
---- Ends it at once, with all that runs inside.
-function Container:close()
-  close(self.status)
-  close(self.namespaces)
-  close(self.terminal)
-  self.process:close()
-end
-
-Container.__close = Container.close
-
-function Container:__tostring()
-  return ("container (pid %d)"):format(self.pid)
-end
-
 -- What a container lives with.
-local kept <const> = { child = true, ways = true, terminal = true }
+local lives <const> = { child = true, ways = true, terminal = true }
 
--- What only the making needed; the rest as well when it failed.
+-- The results of the steps that are marked as kept, in their order.
+local function kept(self)
+  local list, names = {}, {}
+  for _, step in ipairs(self.plan) do
+    local value = step.kept and self.values[step.as]
+    if value then list[#list + 1], names[step.as] = value, true end
+  end
+  return list, names
+end
+
+-- What only the making needed is closed, and what is kept when it failed:
+-- that is undone in reverse order, after the child's end.
 local function release(self, failed)
+  local close <const> = containers.close
+  local list, names = kept(self)
   close { self.mine, self.channel, self.status_writer }
   for name, value in pairs(self.values) do
-    if failed or not kept[name] then close(value) end
+    if not names[name] and (failed or not lives[name]) then close(value) end
   end
-  if failed then close(self.status_reader) end
+  if not failed then return list end
+  close(self.status_reader)
+  for i = #list, 1, -1 do close(list[i]) end
 end
 
 local function to_plan(who, recipe)
@@ -313,12 +259,11 @@ local function launch(plan)
   }
   errors.prepare()
   local ok, failure = pcall(start, self)
-  release(self, not ok)
+  local list = release(self, not ok)
   if not ok then error(failure, 0) end
-  local process = self.values.child
-  return setmetatable({ pid = process.pid, process = process, status = reader,
-                        namespaces = self.values.ways,
-                        terminal = self.values.terminal }, Container)
+  return containers.new { process = self.values.child, status = reader,
+                          namespaces = self.values.ways,
+                          terminal = self.values.terminal, kept = list }
 end
 
 --- Starts a container.

@@ -85,6 +85,8 @@ build = {
         "lua/farside/init.lua",
       ["farside.inside"] =
         "lua/farside/inside.lua",
+      ["farside.json"] =
+        "lua/farside/json.lua",
       ["farside.mountinfo"] =
         "lua/farside/mountinfo.lua",
       ["farside.options"] =

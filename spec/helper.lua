@@ -131,6 +131,10 @@ function kinds.filesystem(name)
   return known, "needs the file system " .. name
 end
 
+function kinds.lua(name)
+  return (pcall(require, name)), "needs the Lua module " .. name
+end
+
 function kinds.namespace(name)
   local there = lfs.symlinkattributes("/proc/self/ns/" .. name)
   return there, "needs a kernel with the namespace " .. name
@@ -140,7 +144,7 @@ local answers <const> = {}
 
 --- Whether this machine and user have it; otherwise false and the reason.
 -- @tparam string what "root", "ordinary user", "userns", "newuidmap",
--- "filesystem overlay", "namespace time", or the name of a program
+-- "filesystem overlay", "namespace time", "lua cjson", or the name of a program
 function M.has(what)
   if not answers[what] then
     local kind, name = what:match "^(%w+) (%S+)$"

@@ -71,7 +71,8 @@ export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .DELETE_ON_ERROR:
 .PHONY: all demo check install uninstall lint bench docs clean help \
-        need-build need-demo need-check need-lint need-docs need-bench
+        check-vm need-build need-demo need-check need-lint need-docs \
+        need-bench need-check-vm
 
 all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
 
@@ -81,6 +82,11 @@ demo: need-demo all ## install what is missing, build, run a first container
 check: need-check all $(BENCH) ## install what is missing, build, and run the specs
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && chmod 755 "$$tmp" && \
 	  TMPDIR=$$tmp FARSIDE_BUILD=$(O) $(BUSTED)
+
+# VM is where the emulated machine is kept; several trees may share one.
+VM ?= $(B)/vm
+check-vm: need-check-vm all $(BENCH) ## run them, or SPECS, in qemu (AS=user)
+	@scripts/dev/vm $(if $(filter user,$(AS)),--user) $(O) $(VM) $(SPECS)
 
 # No system headers are read; a member that another file uses counts as unused
 # here; the rest is taste: & before ?: needs no parentheses, an empty loop says
@@ -133,7 +139,7 @@ clean: ## remove what was built
 	rm -rf $(B)
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
 	  awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
 	@echo 'With B=DIR the build goes elsewhere; SANITIZE=1 finds memory errors.'
 
@@ -144,12 +150,13 @@ say = $(if $(V),,@echo '  $(1)  $@'; )
 # installed for those who want to see or to work on Farside, not by `make`.
 SETUP := LUA=$(LUA) LUAPC=$(LUAPC) scripts/dev/setup
 need-build: | $(filter $(MAKECMDGOALS:%=need-%),need-demo need-check need-lint \
-              need-bench)
+              need-bench need-check-vm)
 	@$(SETUP) --check build
 need-demo:; @$(SETUP) build run
 need-check:; @$(SETUP) build run check
 need-lint:; @$(SETUP) build lint
 need-docs:; @$(SETUP) docs
+need-check-vm:; @$(SETUP) build vm
 need-bench:
 	@$(SETUP) build
 	@$(SETUP) bench || echo 'Without them some rows are left out.'

@@ -46,6 +46,7 @@ CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
 DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
 BENCH      := $(O)/bench/container $(O)/bench/runner
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
+PAGES      := $(O)/lua/farside/pages.lua
 
 # The driver has Lua and all libraries inside and exports Lua's C interface,
 # whole, to the C modules that are loaded; what else is inside stays hidden.
@@ -124,12 +125,14 @@ install: all ## install under PREFIX (/usr/local), within DESTDIR
 	install -m 644 $(CORE) $(DESTDIR)$(CLUADIR)/farside/core.so
 	for f in $(LUA_SRC:lua/%=%); do \
 	  install -D -m 644 "lua/$$f" "$(DESTDIR)$(LUADIR)/$$f" || exit 1; done
+	install -m 644 $(PAGES) $(DESTDIR)$(LUADIR)/farside/pages.lua
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
 
 # Directories go when nobody else has put anything there.
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(BINDIR)/farside $(DESTDIR)$(CLUADIR)/farside/core.so
-	rm -f $(addprefix $(DESTDIR)$(LUADIR)/,$(LUA_SRC:lua/%=%))
+	rm -f $(addprefix $(DESTDIR)$(LUADIR)/,$(LUA_SRC:lua/%=%)) \
+	  $(DESTDIR)$(LUADIR)/farside/pages.lua
 	rm -f $(DESTDIR)$(DOCDIR)/README.md $(DESTDIR)$(DOCDIR)/LICENSE
 	for d in $(DESTDIR)$(CLUADIR)/farside $(DESTDIR)$(DOCDIR) \
 	  $(addprefix $(DESTDIR)$(LUADIR)/,$(sort $(dir $(LUA_SRC:lua/%=%)))); do \
@@ -185,8 +188,13 @@ $(BENCH): Makefile | need-build
 	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc -o $@ \
 	  $(filter %.c,$^)
 
-$(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) | need-build
+$(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) $(PAGES) | need-build
 	@mkdir -p $(@D)
-	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(LUA_SRC)
+	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(LUA_SRC) $(PAGES)
+
+$(PAGES): $(wildcard scripts/dev/docs.lua scripts/dev/docs/*.lua) \
+          $(CORE_SRC) $(LUA_SRC) | need-build
+	@mkdir -p $(@D)
+	$(call say,LUA) $(LUA) scripts/dev/docs.lua help $@ $(CORE_SRC) $(LUA_SRC)
 
 -include $(wildcard $(O)/obj/*.d $(O)/obj/driver/*.d)

@@ -63,6 +63,8 @@ build = {
         "lua/farside/fields.lua",
       ["farside.handle"] =
         "lua/farside/handle.lua",
+      ["farside.help"] =
+        "lua/farside/help.lua",
       ["farside.hint"] =
         "lua/farside/hint.lua",
       ["farside.hint.ids"] =
@@ -107,10 +109,14 @@ build = {
         "lua/farside/reaper.lua",
       ["farside.recipe"] =
         "lua/farside/recipe.lua",
+      ["farside.repl"] =
+        "lua/farside/repl.lua",
       ["farside.root"] =
         "lua/farside/root.lua",
       ["farside.serial"] =
         "lua/farside/serial.lua",
+      ["farside.show"] =
+        "lua/farside/show.lua",
       ["farside.spawn"] =
         "lua/farside/spawn.lua",
       ["farside.subid"] =

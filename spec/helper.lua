@@ -118,6 +118,15 @@ function probes.newuidmap()
   return true
 end
 
+-- What the prompt loads.
+probes["line editing"] = function()
+  local found = io.popen "ldconfig -p 2>/dev/null || /sbin/ldconfig -p"
+  local list <close> = assert(found)
+  local text = list:read "a"
+  return text:find "libreadline.so.8" or text:find "libedit.so",
+    "needs libreadline or libedit"
+end
+
 probes["terminal input"] = function()
   local legacy = reads "/proc/sys/dev/tty/legacy_tiocsti"
   return not (legacy and legacy:find "^0"), "needs dev.tty.legacy_tiocsti = 1"

@@ -72,8 +72,9 @@ void driver_prompt(lua_State *L);
 
 /* Finds a library for line editing when stdin is a terminal. A function on
  * top of the stack becomes the completion: complete(word, line, first) gives
- * a list of words. It is popped, whatever it is. */
-void lineedit_open(lua_State *L);
+ * a list of words. It is popped, whatever it is. `history` is the file in which
+ * lines are kept between sessions, or NULL. */
+void lineedit_open(lua_State *L, const char *history);
 
 /* One line without its newline, to be freed; NULL at the end. */
 char *lineedit_read(const char *prompt);

@@ -13,6 +13,8 @@
 
 #include "driver.h"
 
+#define MOST_LINES 1000
+
 static const char *const libraries[] = {
   "libreadline.so.8", "libedit.so.2", "libedit.so.0",
 };
@@ -23,8 +25,11 @@ static struct {
   lua_State *L;
   char *(*readline)(const char *prompt);
   void (*add_history)(const char *line);
+  int (*append_history)(int count, const char *file);
+  char *history; /* the file, or NULL for none */
   char **buffer; /* the line as it stands */
   int *over;     /* no file names when there is no completion */
+  int *append;   /* what follows a word that is complete: nothing */
 } editor;
 
 /* ---- completion ---- */
@@ -58,13 +63,18 @@ static char **make_words(lua_State *L) {
   return words;
 }
 
+static void set_int(int *variable, int value) {
+  if (variable)
+    *variable = value;
+}
+
 /* An error in the completion is no words: the line must not be disturbed. */
 static char **complete(const char *text, int start, int end) {
   lua_State *L = editor.L;
   int top = lua_gettop(L);
   (void)end;
-  if (editor.over)
-    *editor.over = 1;
+  set_int(editor.over, 1); /* the library sets them back each time */
+  set_int(editor.append, '\0');
   lua_rawgetp(L, LUA_REGISTRYINDEX, &editor);
   lua_pushstring(L, text);
   lua_pushstring(L, editor.buffer ? *editor.buffer : "");
@@ -87,16 +97,17 @@ static void *find(void *library, const char *name, void *into) {
 
 static void set_completion(void *library) {
   char **(**function)(const char *, int, int);
-  const char **breaks;
-  int *append;
+  const char **breaks, **quotes;
   find(library, "rl_line_buffer", &editor.buffer);
   find(library, "rl_attempted_completion_over", &editor.over);
+  find(library, "rl_completion_append_character", &editor.append);
+  /* a word in a string need not be its last, so no quote follows it */
+  if (find(library, "rl_basic_quote_characters", &quotes))
+    *quotes = "";
   if (find(library, "rl_attempted_completion_function", &function))
     *function = complete;
   if (find(library, "rl_completer_word_break_characters", &breaks))
     *breaks = " \t\n\"'`,;=<>()[]{}+-*/%^#~&|?!";
-  if (find(library, "rl_completion_append_character", &append))
-    *append = '\0';
 }
 
 static void *open_library(void) {
@@ -110,7 +121,24 @@ static void *open_library(void) {
   return NULL;
 }
 
-void lineedit_open(lua_State *L) {
+/* What earlier sessions typed; the file is there already. One that cannot be
+ * read is an empty one: nobody asked for it. */
+static void open_history(void *library, const char *file) {
+  int (*read_history)(const char *);
+  void (*stifle_history)(int);
+  int (*truncate_file)(const char *, int);
+  if (file == NULL || !find(library, "read_history", &read_history) ||
+      !find(library, "append_history", &editor.append_history))
+    return;
+  if (find(library, "stifle_history", &stifle_history))
+    stifle_history(MOST_LINES);
+  if (find(library, "history_truncate_file", &truncate_file))
+    (void)truncate_file(file, MOST_LINES);
+  (void)read_history(file);
+  editor.history = strdup(file);
+}
+
+void lineedit_open(lua_State *L, const char *history) {
   void *library = isatty(STDIN_FILENO) ? open_library() : NULL;
   const char **name;
   editor.L = L;
@@ -123,6 +151,7 @@ void lineedit_open(lua_State *L) {
     *name = "lua"; /* for `$if lua` in an inputrc */
   if (completes)
     set_completion(library);
+  open_history(library, history);
 }
 
 /* Without an editor. What comes from a file or a pipe is shown, as readline
@@ -151,4 +180,6 @@ char *lineedit_read(const char *prompt) {
 void lineedit_keep(const char *line) {
   if (editor.add_history)
     editor.add_history(line);
+  if (editor.history) /* at once, so that no end of any kind loses it */
+    (void)editor.append_history(1, editor.history);
 }

@@ -86,6 +86,8 @@ static int compile(lua_State *L) {
 
 /* ---- running ---- */
 
+static const char show_key; /* its address: what shows results, if anything */
+
 /* Prints all that is on the stack; the user may have put anything into the
  * global `print`. */
 static void print_results(lua_State *L) {
@@ -93,7 +95,10 @@ static void print_results(lua_State *L) {
   if (count == 0)
     return;
   luaL_checkstack(L, LUA_MINSTACK, "too many results to print");
-  lua_getglobal(L, "print");
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &show_key) == LUA_TNIL) {
+    lua_pop(L, 1);
+    lua_getglobal(L, "print");
+  }
   lua_insert(L, 1);
   if (lua_pcall(L, count, 0, 0) == LUA_OK)
     return;
@@ -119,29 +124,31 @@ static bool step(lua_State *L) {
 }
 
 /* Lets the library make itself at home at a terminal (a prompt that tells
- * namespaces, help) and pushes its completion, or nil. The prompt does not
- * depend on it: whatever fails there is told and left. */
+ * namespaces, help, results as tables) and pushes the file of the history and
+ * the completion, or nils. The prompt does not depend on it: whatever fails
+ * there is told and left. */
 static void push_helper(lua_State *L) {
-  lua_settop(L, 0);
-  if (!isatty(STDIN_FILENO) || !embedded_find("farside.repl")) {
-    lua_pushnil(L);
-    return;
-  }
   static const char start[] = "local repl = require 'farside.repl'\n"
-                              "if repl.start then repl.start() end\n"
-                              "return repl.complete";
-  int status = luaL_loadbuffer(L, start, sizeof start - 1, "=(prompt)");
-  if (status == LUA_OK)
-    status = driver_call(L, 0, 1);
-  if (!driver_report(L, status))
-    lua_pushnil(L);
+                              "repl.start()\n"
+                              "return repl.show, repl.history(), "
+                              "repl.complete";
+  lua_settop(L, 0);
+  if (isatty(STDIN_FILENO) && embedded_find("farside.repl")) {
+    int status = luaL_loadbuffer(L, start, sizeof start - 1, "=(prompt)");
+    if (status == LUA_OK)
+      status = driver_call(L, 0, 3);
+    driver_report(L, status);
+  }
+  lua_settop(L, 3);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &show_key);
 }
 
 void driver_prompt(lua_State *L) {
   const char *name = driver_name();
   driver_set_name(NULL);
   push_helper(L);
-  lineedit_open(L);
+  lineedit_open(L, lua_tostring(L, 2));
   while (step(L))
     ;
   lua_settop(L, 0);

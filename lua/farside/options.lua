@@ -11,7 +11,10 @@ end
 
 M.usage = usage
 
+--- How a key is spelled as an option.
 local function spelled(name) return "--" .. name:gsub("_", "-") end
+
+M.spelled = spelled
 
 local function index(specs)
   local by_option = {}

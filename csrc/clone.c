@@ -99,7 +99,7 @@ static _Noreturn void child(lua_State *L) {
 
 /* Puts what the options at 1 ask for into `args`; answers the namespaces. */
 static uint64_t check_options(lua_State *L, struct clone_args *args) {
-  static const char *const fields[] = {"cgroup", NULL};
+  static const char *const fields[] = {"cgroup", "parent", NULL};
   far_fields(L, 1, fields, true);
   uint64_t namespaces = far_words(L, 1, far_nswords, "namespace");
   args->flags = namespaces | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
@@ -108,7 +108,12 @@ static uint64_t check_options(lua_State *L, struct clone_args *args) {
     args->flags |= CLONE_INTO_CGROUP;
     args->cgroup = (unsigned)far_fd_check(L, -1);
   }
-  lua_pop(L, 1);
+  lua_getfield(L, 1, "parent");
+  if (lua_toboolean(L, -1)) { /* tells its end as the caller's would be */
+    args->flags |= CLONE_PARENT;
+    args->exit_signal = 0;
+  }
+  lua_pop(L, 2);
   return namespaces;
 }
 
@@ -121,7 +126,8 @@ namespace made here has no offsets and can be given none: ns.clone can.
 @function clone
 @tparam table options a list of namespaces ("mnt", "uts", "ipc", "net",
 "pid", "user", "cgroup", "time"), and `cgroup`: the descriptor of the cgroup
-directory that the child starts in
+directory that the child starts in; `parent`: true for a child of the caller's
+parent, which is the one to wait for it
 @tparam function fn what the child does
 @treturn process
 @raise EPERM without the right to make the namespaces; ENOSPC when there are

@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/pidfd.h>
@@ -237,7 +238,32 @@ static int bind_onend(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"onend", bind_onend}, {NULL, NULL}};
+/***
+A process object for a process that somebody else has started, a child of the
+caller or not.
+@function process
+@tparam integer pid
+@tparam fd pidfd of the same process; the object has a copy of it
+@treturn process
+@raise EBADF; EMFILE
+*/
+static int bind_process(lua_State *L) {
+  lua_Integer pid = luaL_checkinteger(L, 1);
+  int pidfd = far_fd_check(L, 2);
+  luaL_argcheck(L, pid > 0 && pid <= INT32_MAX, 1, "process id out of range");
+  far_at_most(L, 2);
+  struct far_process *p = far_process_new(L);
+  p->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
+  far_check(L, p->pidfd, "process", NULL);
+  p->pid = (pid_t)pid;
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"onend", bind_onend},
+  {"process", bind_process},
+  {NULL, NULL},
+};
 
 static const luaL_Reg methods[] = {
   {"wait", process_wait},

@@ -119,6 +119,8 @@ build = {
         "lua/farside/show.lua",
       ["farside.spawn"] =
         "lua/farside/spawn.lua",
+      ["farside.step"] =
+        "lua/farside/step.lua",
       ["farside.subid"] =
         "lua/farside/subid.lua",
       ["farside.terminal"] =

@@ -97,7 +97,7 @@ function M.close(value)
   local kind = type(value)
   if kind ~= "table" and kind ~= "userdata" then return end
   if value.close then return value:close() end
-  for _, element in ipairs(value) do M.close(element) end
+  for i = 1, #value do M.close(value[i]) end
 end
 
 --- Ends it at once, with all that runs inside.

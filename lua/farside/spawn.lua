@@ -10,88 +10,13 @@ local errors <const> = require "farside.error"
 local plans <const> = require "farside.plan"
 local reaper <const> = require "farside.reaper"
 local serial <const> = require "farside.serial"
+local steps <const> = require "farside.step"
 
 local M = {}
-
----- one step ----
-
--- The functions that steps call, looked up before the clone: afterwards
--- nothing may be loaded, for the files may be somebody else's.
-local function resolve(plan)
-  local ns <const> = require "farside"
-  local calls = {}
-  for _, step in ipairs(plan) do
-    if not step.on and not calls[step.call] and step.call ~= "setup" then
-      local value = ns
-      for name in step.call:gmatch "[^.]+" do value = value[name] end
-      calls[step.call] = value
-    end
-  end
-  return calls
-end
-
--- Arguments with references replaced, at any depth of plain tables.
-local function filled(value, values)
-  if type(value) ~= "table" or getmetatable(value) then return value end
-  if value.ref then return values[value.ref] end
-  local copy = {}
-  for key, element in pairs(value) do copy[key] = filled(element, values) end
-  return copy
-end
-
-local function arguments(step, values)
-  if not step.refers then return table.unpack(step.args, 1, step.args.n) end
-  local args = {}
-  for i = 1, step.args.n do args[i] = filled(step.args[i], values) end
-  return table.unpack(args, 1, step.args.n)
-end
-
-local function take(self, step)
-  local values <const> = self.values
-  if step.fail then core.raise(core.errno[step.fail], step.call) end
-  local result
-  if step.call == "setup" then
-    collectgarbage "restart" -- the caller's code may need it
-    result = step.args[1](values.root)
-    collectgarbage "stop"
-  elseif step.on then
-    local object = values[step.on]
-    result = object[step.call](object, arguments(step, values))
-  else
-    result = self.calls[step.call](arguments(step, values))
-  end
-  if step.as then values[step.as] = result end
-end
-
--- What a failed step raises: always an error object, with the step's name.
-local function named(step, failure)
-  if not errors.is(failure) then
-    local ok, text = pcall(tostring, failure)
-    failure = errors.remake { call = step.call,
-                              reason = ok and text or type(failure) }
-  end
-  failure.step = failure.step or step.label
-  return failure
-end
 
 ---- the child's side ----
 
 local baton <const> = "+"
-local most <const> = 16384 -- bytes of a message
-
--- A failure as bytes: all of it, or when it cannot be sent or is too long, the
--- fields that every error has, cut.
-local function told(failure)
-  local ok, bytes = pcall(serial.encode, failure)
-  if ok and #bytes <= most then return bytes end
-  local brief = { errno = failure.errno }
-  for _, key in ipairs { "call", "code", "path", "detail", "reason", "where",
-                         "step", "hint" } do
-    local value = failure[key]
-    if type(value) == "string" then brief[key] = value:sub(1, most // 10) end
-  end
-  return serial.encode(errors.remake(brief))
-end
 
 -- Waits for the parent; without one there is nothing to live for.
 local function await_parent(self)
@@ -136,9 +61,9 @@ end
 local function take_child(self, step)
   local prepare = preparation[step.call]
   if prepare then prepare(self) end
-  local ok, failure = pcall(take, self, step)
+  local ok, failure = pcall(steps.take, step, self.calls, self.values)
   if not ok then
-    core.sendmsg(self.channel, told(named(step, failure)))
+    core.sendmsg(self.channel, steps.told(steps.named(step, failure)))
     core._exit(125)
   end
 end
@@ -158,13 +83,13 @@ local function child_failed(self, message)
 end
 
 local function await_child(self)
-  local message, descriptors = core.recvmsg(self.mine, most)
+  local message, descriptors = core.recvmsg(self.mine, steps.most)
   if message ~= baton then child_failed(self, message) end
   return descriptors
 end
 
 local function fork_child(self, step, index)
-  local kinds = filled(step.args[1], self.values)
+  local kinds = steps.filled(step.args[1], self.values)
   self.values[step.as] = core.clone(kinds, function()
     child_main(self, index + 1)
   end)
@@ -173,9 +98,13 @@ local function fork_child(self, step, index)
 end
 
 local function take_parent(self, step, index)
-  local how = step.call == "clone" and not step.fail and fork_child or take
-  local ok, failure = pcall(how, self, step, index)
-  if not ok then error(named(step, failure), 0) end
+  local ok, failure
+  if step.call == "clone" and not step.fail then
+    ok, failure = pcall(fork_child, self, step, index)
+  else
+    ok, failure = pcall(steps.take, step, self.calls, self.values)
+  end
+  if not ok then error(steps.named(step, failure), 0) end
 end
 
 ---- both ----
@@ -220,17 +149,26 @@ local function kept(self)
   return list, names
 end
 
--- What only the making needed is closed, and what is kept when it failed:
--- that is undone in reverse order, after the child's end.
-local function release(self, failed)
-  local close <const> = containers.close
+-- What only the making needed is closed.
+local function release(self)
   local list, names = kept(self)
-  close { self.mine, self.channel, self.status_writer }
+  containers.close { self.mine, self.channel, self.status_writer }
   for name, value in pairs(self.values) do
-    if not names[name] and (failed or not lives[name]) then close(value) end
+    if not (names[name] or lives[name]) then containers.close(value) end
   end
-  if not failed then return list end
-  close(self.status_reader)
+  return list
+end
+
+-- After a failure all is closed, the child first, and what is kept is undone
+-- in reverse order; what fails in that must not hide the first failure.
+local function abandon(self)
+  local list, names = kept(self)
+  local function close(value) pcall(containers.close, value) end
+  close { self.mine, self.channel, self.status_writer, self.status_reader }
+  close(self.values.child)
+  for name, value in pairs(self.values) do
+    if not names[name] then close(value) end
+  end
   for i = #list, 1, -1 do close(list[i]) end
 end
 
@@ -245,7 +183,7 @@ local function start(self)
   -- it has started the program, or is about to become it
   self.values.terminal = await_child(self)[1]
   if self.plan[#self.plan].call ~= "exec" then return end
-  local message = core.recvmsg(self.mine, most)
+  local message = core.recvmsg(self.mine, steps.most)
   if message then child_failed(self, message) end
 end
 
@@ -253,17 +191,20 @@ local function launch(plan)
   local mine, channel = core.socketpair "seqpacket"
   local reader, writer = core.pipe()
   local self = {
-    plan = plan, calls = resolve(plan), values = {},
+    plan = plan, calls = steps.resolve(plan), values = {},
     mine = mine, channel = channel,
     status_reader = reader, status_writer = writer,
   }
   errors.prepare()
   local ok, failure = pcall(start, self)
-  local list = release(self, not ok)
-  if not ok then error(failure, 0) end
+  if not ok then
+    abandon(self)
+    error(failure, 0)
+  end
   return containers.new { process = self.values.child, status = reader,
                           namespaces = self.values.ways,
-                          terminal = self.values.terminal, kept = list }
+                          terminal = self.values.terminal,
+                          kept = release(self) }
 end
 
 --- Starts a container.

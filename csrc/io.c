@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -218,38 +217,8 @@ static int bind_seal(lua_State *L) {
   return far_check(L, fcntl(fd, F_ADD_SEALS, (int)seals), "seal", NULL);
 }
 
-static const struct far_word lock_words[] = {
-  {"shared", LOCK_SH},
-  {"exclusive", LOCK_EX},
-  {"unlock", LOCK_UN},
-  {"nonblock", LOCK_NB},
-  {NULL, 0},
-};
-
-/***
-Locks a file, or unlocks it, for this open file and its copies in children;
-the lock goes when the last of them is closed.
-@function flock
-@tparam fd fd
-@tparam string ... "shared", "exclusive" or "unlock"; "nonblock"
-@treturn boolean whether it was done: false when another has it locked, with
-"nonblock"
-@raise EBADF, ENOLCK. See flock(2).
-*/
-static int bind_flock(lua_State *L) {
-  int fd = far_fd_check(L, 1), result;
-  int how = (int)far_words_rest(L, 2, lock_words, "lock word");
-  while ((result = flock(fd, how)) == -1 && errno == EINTR)
-    far_interrupted(L);
-  lua_pushboolean(L, result == 0);
-  if (result == 0 || errno == EWOULDBLOCK)
-    return 1;
-  return far_raise(L, errno, "flock", NULL, "descriptor %d", fd);
-}
-
 static const luaL_Reg functions[] = {
   {"seal", bind_seal},
-  {"flock", bind_flock},
   {"read", bind_read},
   {"write", bind_write},
   {"pipe", bind_pipe},

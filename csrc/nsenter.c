@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/pidfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "farside.h"
@@ -126,7 +127,22 @@ static int bind_duration(lua_State *L) {
   return 1;
 }
 
+/***
+The time of the monotonic clock, for measuring how long something takes.
+@function monotonic
+@treturn number seconds from a moment that does not change
+See clock_gettime(2).
+*/
+static int bind_monotonic(lua_State *L) {
+  struct timespec t;
+  far_at_most(L, 0);
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
+  {"monotonic", bind_monotonic},
   {"unshare", bind_unshare},
   {"setns", bind_setns},
   {"duration", bind_duration},

@@ -6,12 +6,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "farside.h"
 
 #define RAW "farside.raw"
+
+/* Whatever else stands where a multiplexer should is no terminal's. */
+static int check_multiplexer(int fd) {
+  struct stat s;
+  if (fstat(fd, &s) == -1)
+    return -1;
+  errno = ENOTTY;
+  return S_ISCHR(s.st_mode) && s.st_rdev == makedev(5, 2) ? 0 : -1;
+}
 
 /***
 Opens a new pseudo-terminal.
@@ -20,7 +31,8 @@ Opens a new pseudo-terminal.
 @treturn fd the master: what a terminal emulator holds
 @treturn fd the slave: what a program runs on
 @treturn string the slave's name in its devpts, "/dev/pts/3"
-@raise ENOSPC when there are too many. See pty(7), ioctl_tty(2).
+@raise ENOSPC when there are too many; ENOTTY when something else is there.
+See pty(7), ioctl_tty(2).
 */
 static int bind_open(lua_State *L) {
   const char *path = luaL_optstring(L, 1, "/dev/ptmx");
@@ -29,6 +41,7 @@ static int bind_open(lua_State *L) {
   far_at_most(L, 1);
   int *master = far_fd_new(L), *slave = far_fd_new(L);
   far_check(L, *master = open(path, flags), "tty.open", path);
+  far_check(L, check_multiplexer(*master), "tty.open", path);
   far_check(L, ioctl(*master, TIOCSPTLCK, &unlock), "tty.open", path);
   far_check(L, ioctl(*master, TIOCGPTN, &number), "tty.open", path);
   /* by its name another file system's terminal could be opened */

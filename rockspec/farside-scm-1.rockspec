@@ -39,6 +39,8 @@ build = {
     bin = { farside = "build/farside" },
     lib = { ["farside.core"] = "build/lib/farside/core.so" },
     lua = {
+      ["farside.attend"] =
+        "lua/farside/attend.lua",
       ["farside.child"] =
         "lua/farside/child.lua",
       ["farside.cli.init"] =
@@ -55,6 +57,8 @@ build = {
         "lua/farside/container.lua",
       ["farside.container_options"] =
         "lua/farside/container_options.lua",
+      ["farside.enter"] =
+        "lua/farside/enter.lua",
       ["farside.error"] =
         "lua/farside/error.lua",
       ["farside.exec"] =
@@ -87,6 +91,8 @@ build = {
         "lua/farside/init.lua",
       ["farside.inside"] =
         "lua/farside/inside.lua",
+      ["farside.join"] =
+        "lua/farside/join.lua",
       ["farside.json"] =
         "lua/farside/json.lua",
       ["farside.mountinfo"] =
@@ -113,6 +119,8 @@ build = {
         "lua/farside/repl.lua",
       ["farside.root"] =
         "lua/farside/root.lua",
+      ["farside.sealed"] =
+        "lua/farside/sealed.lua",
       ["farside.serial"] =
         "lua/farside/serial.lua",
       ["farside.show"] =

@@ -24,7 +24,7 @@ Container.__index = Container
 -- - `kept`: what is to be closed after its end
 function M.new(parts)
   parts.pid = parts.process.pid
-  parts.kept = parts.kept or {}
+  parts.kept, parts.programs = parts.kept or {}, {}
   return setmetatable(parts, Container)
 end
 
@@ -38,6 +38,31 @@ local function undo(self)
     if not ok then failed, failure = true, failure or err end
   end
   if failed then error(failure, 0) end
+end
+
+-- Programs that were started in there are our children. While one that has
+-- ended is not reaped, the first process of the pid namespace cannot end. One
+-- that its user has closed is gone.
+local function reap(self)
+  for i = #self.programs, 1, -1 do
+    local program <const> = self.programs[i]
+    local open, ready = pcall(core.poll, { program }, 0)
+    if open and #ready > 0 then program:wait() end
+    if not open or #ready > 0 then table.remove(self.programs, i) end
+  end
+end
+
+-- Until the first process has ended, and with it all others.
+local function await(self, timeout)
+  local deadline = timeout and core.monotonic() + core.duration(timeout) / 1e9
+  while true do
+    reap(self)
+    local left = deadline and math.max(0, deadline - core.monotonic())
+    local ready = core.poll({ self.process, table.unpack(self.programs) },
+                            left)
+    if #ready == 0 then return false end
+    if ready[1] == self.process then return true end
+  end
 end
 
 -- How the payload ended: the init has told, or it was the only process. Where
@@ -63,9 +88,7 @@ end
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
   if self.ended then return table.unpack(self.ended, 1, 3) end
-  if timeout and #core.poll({ self.process }, timeout) == 0 then
-    return nil, "timeout"
-  end
+  if not await(self, timeout) then return nil, "timeout" end
   local ok, how, code = outcome(self)
   self.ended = { ok, how, code }
   undo(self)
@@ -87,6 +110,156 @@ function Container:keep(thing)
   return thing
 end
 
+---- more programs inside ----
+
+-- An environment as a table by names; the caller's own values are filled in.
+local function by_name(env)
+  local copy = {}
+  for name, value in pairs(env or {}) do
+    if math.type(name) == "integer" then
+      name, value = value:match "^([^=]+)=(.*)$"
+    end
+    if value == true then value = os.getenv(name) or false end
+    if name then copy[name] = value end
+  end
+  return copy
+end
+
+-- What every program in there gets: the steps of the plan that are privileges,
+-- with what earlier steps answered, and the environment and place of the
+-- payload.
+local function share(self)
+  local plan <const>, steps = self.plan, {}
+  for _, step in ipairs(plan) do
+    if step.privilege and step.where == "child" then
+      steps[#steps + 1] = { call = step.call, label = step.label,
+        fail = step.fail,
+        args = require("farside.step").filled(step.args, self.values) }
+    end
+  end
+  local payload <const> = plan[#plan].args[1]
+  return { steps = steps, env = by_name(payload.env), cwd = payload.cwd,
+           path = payload.path }
+end
+
+local function to_command(given, common)
+  local command = {}
+  for key, value in pairs(given) do command[key] = value end
+  command.env = common.env
+  for name, value in pairs(by_name(given.env)) do command.env[name] = value end
+  command.cwd = given.cwd or common.cwd
+  if given.session == nil then command.session = true end
+  return command
+end
+
+-- One form for a command: a table, or its words.
+local function words(who, ...)
+  local first <const> = ...
+  local given <const> = type(first) == "table" and first or { ... }
+  if given[1] == nil then
+    require("farside.error").usage("%s: command expected", who)
+  end
+  return given
+end
+
+local function running(self, call)
+  if self.ended or #core.poll({ self.process }, 0) > 0 then
+    core.raise(core.errno.ESRCH, call, nil, tostring(self))
+  end
+end
+
+--- Starts one more program in the container and does not wait for it. It is
+-- in all its namespaces and its control group, has the ids, capabilities,
+-- filters and limits of the payload, its environment and its directory.
+-- @tparam table|string command as of exec, `env` being added to the
+-- container's; and `tty`: true for a terminal of the container's
+-- @param ... its arguments
+-- @treturn Program
+-- @raise ENOENT when there is no such program; ESRCH when the container has
+-- ended
+function Container:spawn(...)
+  local given <const> = words("spawn", ...)
+  running(self, "exec")
+  local common <const> = share(self)
+  local program <const> = require("farside.enter").spawn(self,
+    to_command(given, common),
+    { steps = common.steps, cgroup = self.values.cgroup })
+  reap(self)
+  self.programs[#self.programs + 1] = program
+  return program
+end
+
+--- Runs one more program in the container and waits for its end; signals to
+-- the caller go to it. See spawn.
+-- @usage web:exec { "nginx", "-t" }
+-- @tparam table|string command as of spawn
+-- @param ... its arguments
+-- @treturn boolean true, or nil when the status is not 0
+-- @treturn string "exit" or "signal"
+-- @treturn int status or signal number
+-- @raise as spawn
+function Container:exec(...)
+  local given <const> = words("exec", ...)
+  return require("farside.attend").attend(function()
+    return self:spawn(given)
+  end, given.session == false)
+end
+
+--- Runs a function inside, as its root. See ns.inside.
+-- @tparam function fn
+-- @param ... its arguments
+-- @return what the function returns
+function Container:inside(fn, ...)
+  return require("farside.inside").inside(self, fn, ...)
+end
+
+---- its life ----
+
+-- Its control group, without which some things cannot be done.
+local function cgroup(self, call)
+  local group <const> = self.values.cgroup
+  if group then return group end
+  require("farside.error").usage("%s: the container has no cgroup of its own; "
+    .. "a recipe with `limits` has one", call)
+end
+
+--- Stops all its processes where they are, until resume.
+-- @raise a message when it has no cgroup; ESRCH when it has ended. See
+-- cgroups(7), cgroup.freeze.
+function Container:pause()
+  running(self, "pause")
+  cgroup(self, "pause"):freeze(true)
+end
+
+--- Lets its processes go on.
+-- @raise as pause
+function Container:resume()
+  running(self, "resume")
+  cgroup(self, "resume"):freeze(false)
+end
+
+--- What it uses: processor time, memory, processes.
+-- @treturn table see farside.cgroup
+-- @raise a message when it has no cgroup
+function Container:stats()
+  return cgroup(self, "stats"):stats()
+end
+
+--- Asks the payload to end, and ends it with all that runs inside when it has
+-- not done so in time.
+-- @tparam[opt="10s"] number|string grace seconds, or "500ms"
+-- @tparam[opt="TERM"] string|int signal the way to ask
+-- @return as wait
+function Container:stop(grace, signal)
+  if not self.ended then
+    pcall(self.signal, self, signal or "TERM") -- ESRCH: it has just ended
+    if self:wait(grace or 10) == nil and not self.ended then
+      pcall(self.signal, self, "KILL")
+    end
+  end
+  return self:wait()
+end
+
 --- The descriptor (pidfd) of its first process.
 function Container:fileno()
   return self.process:fileno()
@@ -102,6 +275,10 @@ end
 
 --- Ends it at once, with all that runs inside.
 function Container:close()
+  if not self.ended then
+    pcall(self.process.signal, self.process, "KILL") -- ESRCH: it has ended
+    await(self)
+  end
   M.close(self.status)
   M.close(self.namespaces)
   M.close(self.terminal)

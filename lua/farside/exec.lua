@@ -45,14 +45,24 @@ end
 
 local descriptor <const> = fields.descriptor
 
+-- A path, or a descriptor.
+local function terminal(value, path, fail)
+  local check = type(value) == "string" and fields.string or descriptor
+  return check(value, path, fail)
+end
+
 local options <const> = fields.record({
   env = environment, cwd = fields.string, path = fields.text,
   argv0 = fields.text, keep = fields.list(descriptor),
   stdin = descriptor, stdout = descriptor, stderr = descriptor,
-  session = fields.boolean, terminal = fields.string,
+  session = fields.boolean, terminal = terminal,
 }, fields.argument)
 
-local function check(who, ...)
+--- Checks a command, before anything is done for it.
+-- @tparam string who the function that was called
+-- @param ... as of exec
+-- @treturn table for `become`
+function M.check(who, ...)
   local first <const> = ...
   local given = type(first) == "table" and first or { ... }
   local want = fields.check(who, options, given)
@@ -109,14 +119,18 @@ local function streams(want)
   return place
 end
 
+-- A session's first terminal that is opened by its path becomes its own.
+local function take_terminal(given)
+  local by_path <const> = type(given) == "string"
+  local fd <const> = by_path and core.openat2(nil, given, "rdwr") or given
+  if not by_path then core.tty.control(fd) end
+  for number = 0, 2 do core.dup(fd, number) end
+end
+
 local function become(want, files, argv)
   local place = streams(want)
   if want.session then core.setsid() end
-  if want.terminal then
-    -- a session's first terminal that is opened becomes its own
-    local terminal <const> = core.openat2(nil, want.terminal, "rdwr")
-    for number = 0, 2 do core.dup(terminal, number) end
-  end
+  if want.terminal then take_terminal(want.terminal) end
   for number, name in ipairs { "stdin", "stdout", "stderr" } do
     if place[name] then core.dup(place[name], number - 1) end
   end
@@ -178,13 +192,19 @@ end
 -- - `keep`: a list of descriptors that stay open, under their numbers
 -- - `stdin`, `stdout`, `stderr`: descriptors to be its standard streams
 -- - `session`: true for a session of its own, without a terminal
--- - `terminal`: the path of a terminal to be all three, and the session's own
+-- - `terminal`: a terminal, by path or descriptor, to be all three, and the
+--   session's own
 -- @param ... its arguments
 -- @raise ENOENT when it is not found; EACCES when it may not be executed;
 -- ENOEXEC for an unknown format. See execve(2).
 function M.exec(...)
-  attempt(check("exec", ...), become)
+  attempt(M.check("exec", ...), become)
 end
+
+--- Becomes a program that was checked before.
+-- @tparam table want from `check`
+-- @raise as exec
+function M.become(want) attempt(want, become) end
 
 --- Starts a program in a child process. It costs the same however much memory
 -- the caller has, since that is shared until the program is executed; the
@@ -195,7 +215,7 @@ end
 -- @treturn process
 -- @raise as exec. See posix_spawn(3).
 function M.posix_spawn(...)
-  return attempt(check("posix_spawn", ...), start)
+  return attempt(M.check("posix_spawn", ...), start)
 end
 
 return M

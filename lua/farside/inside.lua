@@ -9,124 +9,16 @@
 local child <const> = require "farside.child"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
+local joins <const> = require "farside.join"
 local serial <const> = require "farside.serial"
 
-local M = {}
-
----- what to join ----
-
-local kinds <const> = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup",
-                        "time" }
-
--- The namespaces that are not the caller's own, and the set of their kinds.
-local function foreign(handles)
-  local others, joined = {}, {}
-  for _, handle in ipairs(handles) do
-    local own <close> = core.open("self", handle.kind)
-    if handle ~= own then
-      others[#others + 1] = handle
-      joined[handle.kind] = true
-    end
-  end
-  return others, joined
-end
-
---- Handles of all namespaces that a process is in.
--- @param target a process, a pid or a pidfd
--- @treturn {namespace,...} to be closed by the caller
--- @raise EACCES without the right to look into the process. See namespaces(7),
--- ptrace(2).
-function M.namespaces(target)
-  local handles = {}
-  for i, kind in ipairs(kinds) do handles[i] = core.open(target, kind) end
-  return handles
-end
-
--- All at once: the kernel takes the user namespace first and the others with
--- the rights in there, or none.
-local function join_process(process)
-  local others, joined = foreign(M.namespaces(process))
-  local names = {}
-  for i, handle in ipairs(others) do names[i] = handle.kind end
-  if #names > 0 then core.setns(process, table.unpack(names)) end
-  return joined
-end
-
--- Rights over a namespace come from here or from the user namespace in the
--- list: what fails before it is joined is tried once more after.
-local function join_handles(handles)
-  local others, joined = foreign(handles)
-  local user, again = {}, {}
-  for _, handle in ipairs(others) do
-    if handle.kind == "user" then
-      user[#user + 1] = handle
-    elseif not pcall(core.setns, handle) then
-      again[#again + 1] = handle
-    end
-  end
-  for _, handle in ipairs(user) do core.setns(handle) end
-  for _, handle in ipairs(again) do core.setns(handle) end
-  return joined
-end
-
-local function is_list(target)
-  return type(target) == "table" and target[1] ~= nil
-end
-
--- Joins, and answers the set of kinds that were joined.
-local function join(target)
-  if type(target) == "table" and target.namespaces then
-    return join_handles(target.namespaces) -- a container of one's own
-  end
-  if math.type(target) == "integer" then
-    local pidfd <close> = core.pidfd_open(target)
-    return join_process(pidfd)
-  elseif is_list(target) then
-    local handles = {}
-    for i, one in ipairs(target) do handles[i] = core.open(one) end
-    return join_handles(handles)
-  elseif type(target) == "string" then
-    return join_handles { core.open(target) }
-  end
-  local ok, handle = pcall(core.open, target)
-  if ok then return join_handles { handle } end
-  return join_process(target)
-end
-
--- In a user namespace that was joined one is nobody until one says who one
--- is. EPERM: setgroups is denied there. EINVAL: nobody is root there; then the
--- caller's own id, if it has one there, is as good.
-local function become_root()
-  pcall(core.setgroups, {})
-  pcall(core.setresgid, 0, 0, 0)
-  pcall(core.setresuid, 0, 0, 0)
-end
+local M = { namespaces = joins.namespaces }
 
 ---- the child ----
 
--- Whatever the library may load later is loaded now; the driver has it all in
--- memory.
-local function load_all()
-  if package.preload["farside.inside"] then return end
-  require "farside.hint"
-  for _ in pairs(require "farside") do end
-end
-
--- A child whose caller has gone has nobody left to work for. The signal comes
--- from now on (a change of credentials, such as a join, takes it back); the
--- pidfd tells what happened before.
 local function live_with(caller)
-  core.prctl("pdeathsig", "KILL")
-  if #core.poll({ caller }, 0) > 0 then core._exit(1) end
+  joins.live_with(caller)
   caller:close()
-end
-
--- Whoever is in there must not look into this process, which has the memory
--- and the descriptors of the caller; nor get those by way of a program that
--- the function starts.
-local function shield(joined)
-  if joined.user then core.prctl("dumpable", false) end
-  core.close_range(3, nil, "cloexec")
 end
 
 local function run(sheet, fn, ...)
@@ -152,9 +44,9 @@ end
 
 local function body(sheet, caller, target, ...)
   child.seal()
-  local joined = child.attempt(sheet, join, target)
-  if joined.user then become_root() end
-  shield(joined)
+  local joined = child.attempt(sheet, joins.join, target)
+  if joined.user then joins.become_root() end
+  joins.shield(joined)
   live_with(caller)
   -- only children are in a pid namespace that was joined
   local step = joined.pid and run_in_child or run
@@ -201,7 +93,7 @@ function M.inside(target, fn, ...)
   if type(fn) ~= "function" then
     errors.usage("inside: function expected, got %s", type(fn))
   end
-  load_all()
+  joins.prepare()
   local sheet <close> = child.sheet()
   local caller <close> = core.pidfd_open(core.getpid())
   local process <close> = core.clone({}, function()

@@ -6,7 +6,8 @@
 -- or "child"), the name of a public call, its arguments, one clause of why, the
 -- name under which later steps know its result, the name of the object when
 -- the call is a method, and whether the result of a parent's step is closed
--- only after the container's end: what must be undone then.
+-- only after the container's end: what must be undone then. Steps that are a
+-- `privilege` are taken by every program of the container, not only the first.
 
 local identity <const> = require "farside.plan.identity"
 local files <const> = require "farside.plan.files"
@@ -33,7 +34,9 @@ function M.make(recipe, facts)
   payload.names_and_network(plan, recipe)
   payload.setup(plan, recipe)
   payload.enter(plan, recipe)
+  local first <const> = #plan + 1
   payload.privileges(plan, recipe)
+  for i = first, #plan do plan[i].privilege = true end
   payload.payload(plan, recipe)
   return plan
 end

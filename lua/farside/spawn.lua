@@ -204,7 +204,8 @@ local function launch(plan)
   return containers.new { process = self.values.child, status = reader,
                           namespaces = self.values.ways,
                           terminal = self.values.terminal,
-                          kept = release(self) }
+                          kept = release(self), plan = plan,
+                          values = self.values }
 end
 
 --- Starts a container.
@@ -216,26 +217,6 @@ function M.spawn(recipe)
   return launch(to_plan("spawn", recipe))
 end
 
--- Signals that a person or a service manager sends to the starter and means
--- for what was started.
-local forwarded <const> = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2",
-                            "CONT", "WINCH" }
-
--- What a key at the terminal sends, a container in the same session gets by
--- itself.
-local function wait_forwarding(container, signals, same_session)
-  while true do
-    local ready = core.poll { container, signals }
-    for _, object in ipairs(ready) do
-      if object == container then return container:wait() end
-      local name, sender = core.read_signal(signals)
-      if sender or not same_session then
-        pcall(container.signal, container, name) -- ESRCH: it has just ended
-      end
-    end
-  end
-end
-
 --- Starts a container and waits for its end; signals to the caller go to it.
 -- @tparam table|Plan recipe
 -- @treturn boolean true, or nil when the status is not 0
@@ -243,20 +224,10 @@ end
 -- @treturn int status or signal number
 -- @raise as spawn
 function M.run(recipe)
-  local plan = to_plan("run", recipe)
-  local before = core.sigprocmask("block", forwarded)
-  local ok, a, b, c = pcall(function()
-    local signals <close> = core.signalfd(forwarded)
-    local container <close> = launch(plan)
-    if container.terminal then
-      return require("farside.terminal").join(container, signals)
-    end
-    local command = plan[#plan].args[1]
-    return wait_forwarding(container, signals, not command.session)
-  end)
-  core.sigprocmask("setmask", before)
-  if not ok then error(a, 0) end
-  return a, b, c
+  local plan <const> = to_plan("run", recipe)
+  return require("farside.attend").attend(function()
+    return launch(plan)
+  end, not plan[#plan].args[1].session)
 end
 
 return M

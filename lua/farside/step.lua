@@ -34,7 +34,11 @@ function M.filled(value, values)
   return copy
 end
 
-local function arguments(step, values)
+--- The arguments of a step.
+-- @tparam table step
+-- @tparam table values earlier results by name
+-- @return its arguments, with these in the place of references
+function M.arguments(step, values)
   if not step.refers then return table.unpack(step.args, 1, step.args.n) end
   local args = {}
   for i = 1, step.args.n do args[i] = M.filled(step.args[i], values) end
@@ -60,9 +64,9 @@ function M.take(step, calls, values)
     result = setup(step, values)
   elseif step.on then
     local object = values[step.on]
-    result = object[step.call](object, arguments(step, values))
+    result = object[step.call](object, M.arguments(step, values))
   else
-    result = calls[step.call](arguments(step, values))
+    result = calls[step.call](M.arguments(step, values))
   end
   if step.as then values[step.as] = result end
 end

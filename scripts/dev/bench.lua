@@ -37,6 +37,30 @@ local bwrap <const> = words [[ bwrap --unshare-all --unshare-user --new-session
   --mqueue /dev/mqueue --tmpfs /tmp --tmpfs /run --tmpfs /sys/firmware
   --ro-bind /dev/null /proc/interrupts --cap-drop ALL ]]
 
+-- Containers with so many binds; what 1,000 cost is compared to what 100 do.
+local function binds()
+  local rows <const> = { title = "a container with binds" }
+  for _, count in ipairs { 10, 100, 1000 } do
+    rows[#rows + 1] = {
+      name = ("ns.run, %d"):format(count), how = "ask", ours = true,
+      command = { driver, here .. "/bench/worker.lua", tostring(count) },
+      reference = count == 100, wanted = count == 1000 and 15 or nil,
+    }
+  end
+  for _, count in ipairs { 10, 100, 1000 } do
+    local many <const> = {}
+    for i = 1, count do
+      table.move({ "--ro-bind", "/usr/share", "/tmp/" .. i }, 1, 3,
+                 #many + 1, many)
+    end
+    rows[#rows + 1] = {
+      name = ("bwrap, %d"):format(count), how = "run",
+      command = join(bwrap, many, { "/bin/true" }),
+    }
+  end
+  return rows
+end
+
 -- The row that others are compared to is the one with `reference`; `wanted` is
 -- the ratio that a row is to keep.
 local function tables(tools)
@@ -83,6 +107,7 @@ local function tables(tools)
     }, {
       name = "bwrap", how = "run", command = join(bwrap, payload),
     } },
+    binds(),
   }
 end
 

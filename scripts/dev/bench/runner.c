@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { COMMANDS = 32, WORDS = 96 };
+enum { COMMANDS = 32, WORDS = 4096 };
 
 struct command {
   char *words[WORDS + 1]; /* the first is "run" or "ask" */

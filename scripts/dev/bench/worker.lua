@@ -1,7 +1,7 @@
 --- Makes a container for each byte on standard input and answers with a byte
 -- once it has ended: what container.c is in C. With the argument "readonly"
 -- nothing in it can be written but on mounts of its own; with "plan" the plan
--- is made once.
+-- is made once; with a number it has that many binds.
 
 local ns <const> = require "farside"
 
@@ -9,6 +9,14 @@ local how = {}
 for _, word in ipairs(arg) do how[word] = true end
 
 local recipe = { "/bin/true", readonly = how.readonly }
+for _, word in ipairs(arg) do
+  if tonumber(word) then
+    recipe.mounts = {}
+    for i = 1, tonumber(word) do
+      recipe.mounts[i] = { bind = "/usr/share", at = "/tmp/" .. i, "ro" }
+    end
+  end
+end
 if how.plan then recipe = ns.plan(recipe) end
 
 while io.read(1) do

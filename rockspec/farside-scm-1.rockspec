@@ -95,6 +95,8 @@ build = {
         "lua/farside/join.lua",
       ["farside.json"] =
         "lua/farside/json.lua",
+      ["farside.mount_options"] =
+        "lua/farside/mount_options.lua",
       ["farside.mountinfo"] =
         "lua/farside/mountinfo.lua",
       ["farside.options"] =
@@ -107,16 +109,28 @@ build = {
         "lua/farside/plan/furniture.lua",
       ["farside.plan.identity"] =
         "lua/farside/plan/identity.lua",
+      ["farside.plan.masks"] =
+        "lua/farside/plan/masks.lua",
+      ["farside.plan.mounts"] =
+        "lua/farside/plan/mounts.lua",
       ["farside.plan.payload"] =
         "lua/farside/plan/payload.lua",
       ["farside.plan.steps"] =
         "lua/farside/plan/steps.lua",
+      ["farside.plan.trees"] =
+        "lua/farside/plan/trees.lua",
       ["farside.reaper"] =
         "lua/farside/reaper.lua",
       ["farside.recipe"] =
         "lua/farside/recipe.lua",
+      ["farside.recipe.mounts"] =
+        "lua/farside/recipe/mounts.lua",
+      ["farside.recipe.root"] =
+        "lua/farside/recipe/root.lua",
       ["farside.repl"] =
         "lua/farside/repl.lua",
+      ["farside.room"] =
+        "lua/farside/room.lua",
       ["farside.root"] =
         "lua/farside/root.lua",
       ["farside.sealed"] =
@@ -133,6 +147,8 @@ build = {
         "lua/farside/subid.lua",
       ["farside.terminal"] =
         "lua/farside/terminal.lua",
+      ["farside.tree"] =
+        "lua/farside/tree.lua",
     },
   },
 }

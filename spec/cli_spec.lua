@@ -60,6 +60,9 @@ describe("farside run", function()
     ["--hostname"] = "option '--hostname' needs NAME",
     ["--readonly=yes -- true"] = "option '--readonly' takes no value",
     ["--bind /x -- true"] = "--bind: SRC:DST[:ro] expected, got '/x'",
+    ["--mount nfs:/x -- true"] =
+      "--mount: proc, sysfs, mqueue, devpts, tmpfs expected, got 'nfs'",
+    ["--ro-bind /x -- true"] = "--ro-bind: SRC:DST expected, got '/x'",
     ["--rlimits nofile -- true"] =
       "--rlimits: NAME=VALUE expected, got 'nofile'",
   }
@@ -84,6 +87,18 @@ describe("farside run", function()
       "--tmpfs /scratch:size=1M --bind /usr:/data/usr:ro -- sh -c '"
       .. "df -k --output=size /scratch | tail -1 | tr -d \" \"; "
       .. "touch /data/usr/x 2>/dev/null || echo read-only'"))
+  end)
+
+  it("has every mount of a recipe as an option", function()
+    assert.equal("hi\nusr\n700\nread-only\nproc mqueue\n1:2\n0", run(
+      "--symlink usr:/l --dir /d:mode=0700 --ro-bind /usr:/data "
+      .. "--bind /no/such:/b:ro,optional --mount proc:/p --device /dev/null:/n "
+      .. "--mount mqueue:/q --bind-fd 0:/fd --overlay /usr:/etc:/o "
+      .. "--tmpfs '/1\\:2' --file " .. file "hi\n" .. ":/hi -- sh -c '"
+      .. "cat /hi; readlink /l; stat -c %a /d; test -c /n && "
+      .. "touch /data/x 2>/dev/null || echo read-only; "
+      .. "echo $(stat -fc %T /p /q); ls / | grep 1:; test -e /o/passwd' "
+      .. "</dev/null"))
   end)
 
   it("takes a recipe from a file, and options over it", function()

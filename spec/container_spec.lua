@@ -11,32 +11,10 @@ local function test(name, body)
   end)
 end
 
+local containers <const> = require "spec.containers"
+local read <const>, sh <const> = containers.read, containers.sh
+local host <const>, tree <const> = containers.host, containers.tree
 local root <const> = ns.geteuid() == 0
-
--- What a container's payload says, and how it ended.
-local function output(recipe)
-  local reader, writer = ns.pipe()
-  recipe.stdout = writer
-  local container <close> = ns.spawn(recipe)
-  writer:close()
-  local parts = {}
-  repeat
-    local part = ns.read(reader, 65536)
-    parts[#parts + 1] = part
-  until not part or part == ""
-  return table.concat(parts), container:wait()
-end
-
-local function sh(script, recipe)
-  recipe = recipe or {}
-  table.move({ "/bin/sh", "-c", script }, 1, 3, 1, recipe)
-  return (output(recipe):gsub("\n$", ""))
-end
-
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read "a"
-end
 
 describe("a container", function()
   test("answers its payload's end as os.execute does", function()
@@ -269,28 +247,6 @@ describe("a container's terminal", function()
 end)
 
 describe("a container's root", function()
-  -- A directory with enough in it to run the host's own programs.
-  local function tree(...)
-    t.needs "idmapped files"
-    local directory = t.tmpdir()
-    os.execute("chmod 755 " .. directory)
-    for _, name in ipairs { ... } do
-      os.execute(("mkdir -p %s/%s"):format(directory, name))
-    end
-    return directory
-  end
-
-  local function host(recipe)
-    recipe.mounts = recipe.mounts or {}
-    table.insert(recipe.mounts, { bind = "/usr", at = "/usr", "ro" })
-    recipe.setup = function(c)
-      for _, name in ipairs { "bin", "lib", "lib64" } do
-        c:symlink("usr/" .. name, "/" .. name)
-      end
-    end
-    return recipe
-  end
-
   test("can be a directory", function()
     local directory = tree()
     sh("echo hi > /hello", host { root = directory })
@@ -318,13 +274,9 @@ describe("a container's root", function()
   test("cannot be left by links that lie in it", function()
     local directory = tree "etc"
     os.execute("ln -s ../../../../etc " .. directory .. "/evil")
-    local recipe = host { root = directory }
-    local links = recipe.setup
-    recipe.setup = function(c)
-      links(c)
+    sh("true", host { root = directory, setup = function(c)
       c:write("/evil/farside-spec", "caught")
-    end
-    sh("true", recipe)
+    end })
     assert.is_nil(io.open "/etc/farside-spec")
     assert.equal("caught", read(directory .. "/etc/farside-spec"))
   end)

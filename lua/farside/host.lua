@@ -85,7 +85,7 @@ end
 --- The facts.
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
--- top (entries of /, for an ordinary user)
+-- top (entries of /, for an ordinary user), nofile (its limits)
 function M.facts()
   local uid, gid = core.geteuid(), core.getegid()
   local root = is_root(uid)
@@ -94,6 +94,7 @@ function M.facts()
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),
     below = root and below(mounts) or {},
     top = not root and top(mounts) or {},
+    nofile = { core.getrlimit "nofile" },
   }
 end
 

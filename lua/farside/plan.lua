@@ -8,12 +8,15 @@
 -- the call is a method, and whether the result of a parent's step is closed
 -- only after the container's end: what must be undone then. Steps that are a
 -- `privilege` are taken by every program of the container, not only the first.
+-- A step that has `given` is left out when that result is nil.
 
 local identity <const> = require "farside.plan.identity"
 local files <const> = require "farside.plan.files"
 local furniture <const> = require "farside.plan.furniture"
+local mounts <const> = require "farside.plan.mounts"
 local payload <const> = require "farside.plan.payload"
 local steps <const> = require "farside.plan.steps"
+local Trees <const> = require "farside.plan.trees"
 
 local M = { is = steps.is }
 
@@ -22,18 +25,25 @@ local M = { is = steps.is }
 -- @tparam table facts from farside.host
 -- @treturn Plan
 function M.make(recipe, facts)
-  local plan, mapped = steps.new(), {}
-  if facts.root then mapped = files.sources(plan, recipe, facts) end
+  local plan = steps.new()
+  local trees = Trees.new(plan, recipe, facts)
+  local function take_trees()
+    files.sources(trees, recipe, facts)
+    mounts.sources(trees, recipe)
+  end
+  if facts.root then take_trees() end
   identity.identity(plan, recipe, facts)
-  files.map_ids(plan, mapped)
+  trees:map_ids()
   identity.clocks(plan, recipe)
   identity.become_root(plan, recipe, facts)
-  if not facts.root then files.sources(plan, recipe, facts) end
-  files.files(plan, recipe, facts)
+  if not facts.root then take_trees() end
+  files.files(plan, trees, recipe, facts)
   furniture.furniture(plan, recipe)
+  mounts.mounts(plan, trees, recipe)
   payload.names_and_network(plan, recipe)
   payload.setup(plan, recipe)
   payload.enter(plan, recipe)
+  trees:limit()
   local first <const> = #plan + 1
   payload.privileges(plan, recipe)
   for i = first, #plan do plan[i].privilege = true end

@@ -4,10 +4,12 @@
 local core <const> = require "farside.core"
 local clock <const> = require "farside.clock"
 local fields <const> = require "farside.fields"
+local mounts <const> = require "farside.recipe.mounts"
+local root <const> = require "farside.recipe.root"
 
 local M = {}
 
-local record <const>, list <const> = fields.record, fields.list
+local list <const> = fields.list
 local text <const>, path <const> = fields.string, fields.path
 
 local kinds <const> = fields.word("mnt", "mount", "uts", "ipc", "net",
@@ -47,70 +49,6 @@ local function map(value, where, fail)
     fail(where, "%s", (tostring(result):gsub("^.-" .. where .. ": ", "")))
   end
   return result
-end
-
-local mount_words <const> = fields.word("ro", "rw", "nosuid", "nodev",
-                                        "noexec")
-
--- A string of a certain form, described.
-local function form(pattern, what)
-  return function(value, where, fail)
-    if type(value) ~= "string" or not value:find(pattern) then
-      fail(where, "%s expected, got '%s'", what, tostring(value))
-    end
-    return value
-  end
-end
-
--- Where something is mounted; the root itself is what `root` is for.
-local function place(value, where, fail)
-  path(value, where, fail)
-  if not value:find "[^/]" then
-    fail(where, "path below / expected, got '%s'", value)
-  end
-  return value
-end
-
-local mount_fields <const> = {
-  bind = text, at = place, tmpfs = place,
-  size = form("^%d+[KMGTkmgt%%]?$", "size such as \"16M\" or \"10%\""),
-  mode = form("^[0-7]+$", "octal digits such as \"1777\""),
-}
-
-local function mount(value, where, fail)
-  local copy = record(mount_fields, mount_words)(value, where, fail)
-  if (copy.bind == nil) == (copy.tmpfs == nil) then
-    fail(where, "one of bind, tmpfs expected")
-  elseif copy.bind and not copy.at then
-    fail(where .. ".at", "path inside the container expected")
-  elseif copy.tmpfs and copy.at then
-    fail(where, "unknown key 'at' for a tmpfs")
-  elseif copy.bind and (copy.size or copy.mode) then
-    fail(where, "unknown key '%s' for a bind", copy.size and "size" or "mode")
-  end
-  return copy
-end
-
-local function layers(value, where, fail)
-  local copy = list(text)(value, where, fail)
-  if #copy == 0 then fail(where, "at least one directory expected") end
-  return copy
-end
-
-local layered <const> = record { layers = layers, upper = text }
-
--- A directory, or { layers = { … }, upper = DIR }; "/" is the host's files.
-local function root(value, where, fail)
-  if type(value) == "table" then
-    local copy = layered(value, where, fail)
-    if not copy.layers then
-      fail(where .. ".layers", "list of directories expected")
-    end
-    return copy
-  end
-  value = text(value, where, fail)
-  if value:find "^/+$" then return nil end
-  return { directory = value }
 end
 
 -- Every resource limit that the core has a word for, from what it says of a
@@ -167,7 +105,7 @@ end
 -- option's name on the command line; a key that is on unless it is switched
 -- off has `off`, the option that does so.
 M.keys = {
-  { name = "root", check = root, option = "DIR",
+  { name = "root", check = root.check, option = "DIR",
     help = "a directory for the container's files; the host's own files, "
         .. "behind a throw-away layer, when it is not given" },
   { name = "idmap", check = fields.boolean, off = "no_idmap",
@@ -183,7 +121,7 @@ M.keys = {
     help = "the directory it starts in; / when not given" },
   { name = "env", check = fields.map(variable), option = "NAME[=VALUE]",
     help = "a variable; without a value, the caller's is passed on" },
-  { name = "mounts", check = list(mount) },
+  { name = "mounts", check = mounts.check },
   { name = "share", check = share, option = "KIND",
     help = "do not unshare this kind of namespace: uts, ipc, net, pid, user, "
         .. "cgroup, time" },
@@ -236,7 +174,7 @@ M.keys = {
 local by_name <const> = {}
 for _, key in ipairs(M.keys) do by_name[key.name] = key.check end
 
-local whole <const> = record(by_name, fields.argument)
+local whole <const> = fields.record(by_name, fields.argument)
 
 -- What one key asks of another.
 local function consistent(recipe, fail)

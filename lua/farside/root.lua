@@ -6,8 +6,7 @@
 -- @classmod Root
 
 local core <const> = require "farside.core"
-local errors <const> = require "farside.error"
-local fields <const> = require "farside.fields"
+local trees <const> = require "farside.tree"
 local errno <const> = core.errno
 
 local M = {}
@@ -76,19 +75,48 @@ function Root:find(path)
   return try(path, core.openat2, self.fd, path, "path", maybe)
 end
 
+-- What is there after all when making a name says EEXIST: the end of a symbolic
+-- link that points at nothing yet, made inside the root, or what somebody else
+-- has just made. `make` is called with the path again.
+local function behind(self, path, parent, name, make, depth)
+  local ok, target = pcall(core.readlinkat, parent, name)
+  if not ok then return self:open(path, "path") end
+  if depth > 40 then core.raise(errno.ELOOP, "mkdirat", path) end
+  if target:sub(1, 1) ~= "/" then target = split(path) .. "/" .. target end
+  return make(self, target, depth + 1)
+end
+
+-- The mode as it was asked for, which the umask may have narrowed.
+local function exactly(parent, name, mode)
+  if mode then core.fchmodat(parent, name, mode) end
+end
+
+local function make_directory(self, path, mode, depth)
+  local fd = self:find(path)
+  if fd then return fd end
+  local above, name = split(path)
+  local parent <close> = make_directory(self, above, nil, depth)
+  if name == ".." or name == "." then return self:open(path, "path") end
+  local ok, err = pcall(core.mkdirat, parent, name, mode or "0755")
+  if not ok and err.code == "EEXIST" then
+    return behind(self, path, parent, name, function(root, target, deeper)
+      return make_directory(root, target, mode, deeper)
+    end, depth)
+  end
+  about(path, ok, err)
+  try(path, exactly, parent, name, mode)
+  return try(path, core.openat2, parent, name, "path,directory,nofollow")
+end
+
 --- Makes a directory and those above it that are missing, one by one; one that
--- exists is left as it is.
+-- exists is left as it is. What a symbolic link on the way names is made inside
+-- the root.
 -- @tparam string path
 -- @tparam[opt="0755"] string mode
 -- @treturn fd its descriptor (O_PATH)
 -- @raise ENOTDIR, EROFS… See mkdirat(2).
 function Root:mkdir(path, mode)
-  local fd = self:find(path)
-  if fd then return fd end
-  local above, name = split(path)
-  local parent <close> = self:mkdir(above)
-  try(path, core.mkdirat, parent, name, mode or "0755")
-  return try(path, core.openat2, parent, name, "path,directory,nofollow")
+  return make_directory(self, path, mode, 0)
 end
 
 -- Makes something new at a path; a file or link that is there gives way, and
@@ -111,8 +139,10 @@ end
 -- @raise EISDIR when a directory is there; EROFS, ENOSPC… See openat2(2).
 function Root:write(path, text, mode)
   local file <close> = make_anew(self, path, function(parent, name)
-    return core.openat2(parent, name, "wronly,create,excl,nofollow",
-                        { mode = mode or "0644" })
+    local new = core.openat2(parent, name, "wronly,create,excl,nofollow",
+                             { mode = mode or "0644" })
+    exactly(parent, name, mode)
+    return new
   end)
   try(path, core.write, file, text)
 end
@@ -154,25 +184,58 @@ function Root:chown(path, uid, gid)
   try(path, core.fchownat, fd, "", uid, gid)
 end
 
+--- Sets the permissions of what is at a path. See fchmodat(2).
+-- @tparam string path
+-- @tparam string mode such as "0755"
+function Root:chmod(path, mode)
+  local fd <close> = self:open(path, "rdonly")
+  try(path, core.fchmodat, fd, "", mode)
+end
+
+local function make_file(self, path, depth)
+  local fd = self:find(path)
+  if fd then return fd end
+  local above, name = split(path)
+  local parent <close> = make_directory(self, above, nil, depth)
+  local ok, file = pcall(core.openat2, parent, name,
+                         "wronly,create,excl,nofollow", { mode = "0644" })
+  if not ok and file.code == "EEXIST" then
+    return behind(self, path, parent, name, make_file, depth)
+  end
+  return about(path, ok, file)
+end
+
 -- Opens what a mount is to cover, made when missing: a directory for a
 -- directory, an empty file for anything else.
 function Root:mountpoint(path, type)
   if type == "directory" then return self:mkdir(path) end
-  local fd = self:find(path)
-  if fd then return fd end
-  local above, name = split(path)
-  local parent <close> = self:mkdir(above)
-  return try(path, core.openat2, parent, name, "wronly,create,excl,nofollow",
-             { mode = "0644" })
+  return make_file(self, path, 0)
 end
 
---- Puts a detached mount at a path. See move_mount(2).
--- @tparam fd tree from open_tree or fsmount
+-- Only a directory covers a directory; the kernel's word for it is EINVAL.
+local function cover(tree, type, point, path)
+  local ok, err = pcall(core.move_mount, tree, "", point, "")
+  if ok then return end
+  local there <const> = core.fstatat(point, "").type
+  if (type == "directory") ~= (there == "directory") then
+    core.raise(there == "directory" and errno.EISDIR or errno.ENOTDIR,
+      "move_mount", path, ("%s (a %s cannot cover a %s)"):format(path, type,
+                                                                 there))
+  end
+  about(path, false, err)
+end
+
+--- Puts a detached mount at a path, and closes its descriptor. See
+-- move_mount(2).
+-- @tparam fd tree from bind_tree, open_tree or fsmount
 -- @tparam string path made when it is missing
--- @raise as move_mount
+-- @raise EISDIR, ENOTDIR for a file over a directory or a directory over a
+-- file; else as move_mount
 function Root:attach(tree, path)
-  local point <close> = self:mountpoint(path, core.fstatat(tree, "").type)
-  try(path, core.move_mount, tree, "", point, "")
+  local type <const> = core.fstatat(tree, "").type
+  local point <close> = self:mountpoint(path, type)
+  cover(tree, type, point, path)
+  tree:close()
 end
 
 -- The name by which a call that takes only a path finds a descriptor.
@@ -180,13 +243,23 @@ local function magic(fd)
   return "/proc/self/fd/" .. fd:fileno()
 end
 
+-- What has parts to be masked is mounted where its path says and nowhere else:
+-- a link could lead the masks astray.
+local no_links <const> = { proc = true, sysfs = true }
+
+local function mountpoint_of(self, fstype, path)
+  local there = no_links[fstype] and
+    try(path, core.openat2, self.fd, path, "path,directory,nofollow", maybe)
+  return there or self:mkdir(path)
+end
+
 --- Mounts a new file system at a path inside.
 -- @tparam string fstype
 -- @tparam string path made when it is missing
 -- @tparam[opt] string options as for mount
--- @raise as mount
+-- @raise as mount; ENOTDIR for a proc or sysfs at a symbolic link
 function Root:mount(fstype, path, options)
-  local point <close> = self:mkdir(path)
+  local point <close> = mountpoint_of(self, fstype, path)
   local ok, err = pcall(core.mount, fstype, magic(point), fstype, options)
   if ok then return end
   if type(err) == "table" then
@@ -201,31 +274,8 @@ end
 -- @tparam[opt] string words "ro,nosuid,nodev,noexec", for all of it
 -- @raise as open_tree, mount_setattr, move_mount
 function Root:bind(source, path, words)
-  local tree <close> = M.bind_tree(source, { set = words })
+  local tree <close> = trees.bind_tree(source, { set = words })
   self:attach(tree, path)
-end
-
-local tree_fields <const> = fields.record {
-  set = function(value) return value end, -- the core knows the words
-  alone = fields.boolean,
-}
-
---- Takes a tree of files as a detached mount of our own, private.
--- @tparam string source
--- @tparam[opt] table attr set (words), alone (without what is mounted below)
--- @treturn fd
--- @raise as open_tree and mount_setattr
-function M.bind_tree(source, attr)
-  if type(source) ~= "string" then
-    errors.usage("bind_tree: path expected, got %s", type(source))
-  end
-  attr = fields.check("bind_tree", tree_fields, attr or {})
-  local recursive = not attr.alone
-  local tree = core.open_tree(nil, source,
-                              recursive and "clone,recursive" or "clone")
-  core.mount_setattr(tree, "", { propagation = "private", set = attr.set,
-                                 recursive = recursive })
-  return tree
 end
 
 local devices <const> = {
@@ -281,7 +331,7 @@ local nothing <const> = {
 
 -- What covers a thing of a type, made once: once it is attached, a mount can
 -- be cloned for the next place.
-local function cover(made, type)
+local function cover_for(made, type)
   local kind = type == "directory" and type or "file"
   if made[kind] then return core.open_tree(made[kind], "", "clone") end
   made[kind] = nothing[kind]()
@@ -296,7 +346,7 @@ function Root:mask(...)
   for _, path in ipairs { ... } do
     local point <close> = self:find(path)
     if point then
-      local tree = cover(made, core.fstatat(point, "").type)
+      local tree = cover_for(made, core.fstatat(point, "").type)
       try(path, core.move_mount, tree, "", point, "")
     end
   end

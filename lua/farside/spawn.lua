@@ -188,6 +188,7 @@ local function start(self)
 end
 
 local function launch(plan)
+  local _room <close> = plan.trees and require("farside.room").make(plan)
   local mine, channel = core.socketpair "seqpacket"
   local reader, writer = core.pipe()
   local self = {

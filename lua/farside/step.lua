@@ -58,6 +58,7 @@ end
 -- @tparam table calls from resolve
 -- @tparam table values earlier results by name; this one's is put there
 function M.take(step, calls, values)
+  if step.given and values[step.given] == nil then return end
   if step.fail then core.raise(core.errno[step.fail], step.call) end
   local result
   if step.call == "setup" then

@@ -38,6 +38,7 @@ local bwrap <const> = words [[ bwrap --unshare-all --unshare-user --new-session
   --ro-bind /dev/null /proc/interrupts --cap-drop ALL ]]
 
 -- Containers with so many binds; what 1,000 cost is compared to what 100 do.
+-- bwrap reads the list of mounts for each: 1,000 take it a second.
 local function binds()
   local rows <const> = { title = "a container with binds" }
   for _, count in ipairs { 10, 100, 1000 } do
@@ -47,7 +48,7 @@ local function binds()
       reference = count == 100, wanted = count == 1000 and 15 or nil,
     }
   end
-  for _, count in ipairs { 10, 100, 1000 } do
+  for _, count in ipairs { 10, 100 } do
     local many <const> = {}
     for i = 1, count do
       table.move({ "--ro-bind", "/usr/share", "/tmp/" .. i }, 1, 3,

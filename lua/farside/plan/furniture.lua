@@ -1,6 +1,6 @@
---- Steps: /proc, /sys, /dev, /tmp and the mounts that were asked for.
+--- Steps: /proc, /sys, /dev and /tmp.
 
-local ref <const> = require("farside.plan.steps").ref
+local masks <const> = require "farside.plan.masks"
 
 local M = {}
 
@@ -48,60 +48,6 @@ local function dev(plan, recipe)
   })
 end
 
-local hidden <const> = {
-  "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys",
-  "/proc/key-users", "/proc/kmsg", "/proc/latency_stats", "/proc/sched_debug",
-  "/proc/scsi", "/proc/timer_list", "/proc/timer_stats",
-  "/proc/interrupts", "/sys/devices/virtual/powercap", "/sys/firmware",
-  "/sys/fs/selinux", "/sys/kernel/security", "/sys/kernel/debug",
-}
-
-local readable <const> = {
-  "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
-}
-
-local function of(prefix, list, wanted)
-  for _, path in ipairs(list) do
-    if path:sub(1, #prefix) == prefix then wanted[#wanted + 1] = path end
-  end
-end
-
-local function mask(plan, recipe)
-  if not recipe.mask then return end
-  local hide, protect = {}, {}
-  if recipe.proc then
-    of("/proc", hidden, hide)
-    of("/proc", readable, protect)
-  end
-  if recipe.sys then of("/sys", hidden, hide) end
-  if #hide > 0 then
-    plan:tell("child", "root", "what tells of the host", "mask",
-         table.unpack(hide))
-  end
-  if #protect > 0 then
-    plan:tell("child", "root", "what changes the host", "protect",
-         table.unpack(protect))
-  end
-end
-
-local function mounts(plan, recipe)
-  for i, mount in ipairs(recipe.mounts or {}) do
-    if mount.bind then
-      plan:tell("child", "root", "as asked for", "attach", ref("mount" .. i),
-           mount.at)
-    else
-      local options = { "nosuid", "nodev", table.unpack(mount) }
-      for _, key in ipairs { "size", "mode" } do
-        if mount[key] then
-          options[#options + 1] = key .. "=" .. mount[key]
-        end
-      end
-      plan:tell("child", "root", "as asked for", "mount", "tmpfs",
-           mount.tmpfs, table.concat(options, ","))
-    end
-  end
-end
-
 function M.furniture(plan, recipe)
   if recipe.proc then proc(plan, recipe) end
   if recipe.sys then sys(plan, recipe) end
@@ -114,8 +60,10 @@ function M.furniture(plan, recipe)
     plan:tell("child", "root", "run-time files of its own", "mount", "tmpfs",
          "/run", "nosuid,nodev,mode=0755")
   end
-  mask(plan, recipe)
-  mounts(plan, recipe)
+  local covered = {}
+  if recipe.proc then covered[1] = { "proc", "/proc" } end
+  if recipe.sys then covered[#covered + 1] = { "sysfs", "/sys" } end
+  masks.cover(plan, recipe, covered)
 end
 
 return M

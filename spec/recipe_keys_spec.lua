@@ -1,0 +1,140 @@
+-- Every key of a recipe, given a wrong type, something empty and garbage: the
+-- complaint has the key's path, and nothing was made. A key that is not in the
+-- table below fails here, so that each new one gets its row.
+
+require "spec.helper"
+local ns <const> = require "farside"
+local keys <const> = require("farside.recipe").keys
+
+local no_boolean <const> = { { 1, "", "maybe", {} } }
+local no_text <const> = { { 7, "", "a\0b", {} } }
+local no_descriptor <const> = { { "stdin", "", -1, {} } }
+local no_clock <const> = { { {}, "", "soon", true } }
+local no_map <const> = { { true, "", "0:x:1", {}, "0:1:0", { { 0, 1 } } } }
+
+-- key → what must be refused, by the path that the complaint begins with; the
+-- first list is refused under the key itself.
+local wrong <const> = {
+  root = { { 7, "", true },
+    ["root.layers"] = { { upper = "x" }, { layers = {} }, { layers = "a" },
+                        {} },
+    ["root.layers[1]"] = { { layers = { 1 } }, { layers = { "" } } },
+    ["root.upper"] = { { layers = { "a" }, upper = "" },
+                       { layers = { "a" }, upper = 7 } },
+    ["root: unknown key 'lairs'"] = { { lairs = {} } } },
+  idmap = no_boolean,
+  readonly = no_boolean,
+  hostname = no_text,
+  domainname = no_text,
+  cwd = { { 7, "", "usr", {} } },
+  env = { { "A=1", 7, { "A=1" } },
+    ["env.A"] = { { A = 1 }, { A = "\0" } }, ["env"] = { { [""] = "x" } } },
+  mounts = { { "/x", 7, { x = 1 } },
+    ["mounts[1]"] = { { "/x" }, { {} }, { { bind = "/a", tmpfs = "/b" } },
+                      { { tmpfs = "/a", bogus = 1 } } },
+    ["mounts[1].bind"] = { { { bind = "", at = "/a" } },
+                           { { bind = true, at = "/a" } },
+                           { { bind = -1, at = "/a" } } },
+    ["mounts[1].at"] = { { { bind = "/a" } }, { { bind = "/a", at = "b" } },
+                         { { bind = "/a", at = "" } },
+                         { { bind = "/a", at = 7 } },
+                         { { device = "/dev/null", at = "//" } } },
+    ["mounts[1].optional"] = { { { bind = "/", at = "/a", optional = "x" } } },
+    ["mounts[1].idmap"] = { { { bind = "/", at = "/a", idmap = 1 } } },
+    ["mounts[1].device"] = { { { device = "null" } }, { { device = "" } },
+                             { { device = {} } } },
+    ["mounts[1].tmpfs"] = { { { tmpfs = "" } }, { { tmpfs = "/" } },
+                            { { tmpfs = 7 } } },
+    ["mounts[1].size"] = { { { tmpfs = "/a", size = "" } },
+                           { { tmpfs = "/a", size = 7 } },
+                           { { tmpfs = "/a", size = "1M,mode=0" } } },
+    ["mounts[1].mode"] = { { { tmpfs = "/a", mode = "rwx" } },
+                           { { directory = "/a", mode = 755 } },
+                           { { file = "/a", text = "", mode = "" } } },
+    ["mounts[1].overlay"] = { { { overlay = "", layers = { "a" } } } },
+    ["mounts[1].layers"] = { { { overlay = "/a" } },
+                             { { overlay = "/a", layers = {} } },
+                             { { overlay = "/a", layers = "x" } } },
+    ["mounts[1].upper"] = { { { overlay = "/a", layers = { "x" },
+                                upper = "" } } },
+    ["mounts[1].proc"] = { { { proc = "" } }, { { proc = true } } },
+    ["mounts[1].sysfs"] = { { { sysfs = "a" } }, { { sysfs = true } } },
+    ["mounts[1].mqueue"] = { { { mqueue = "a" } }, { { mqueue = true } } },
+    ["mounts[1].devpts"] = { { { devpts = "a" } }, { { devpts = true } } },
+    ["mounts[1].directory"] = { { { directory = "a" } },
+                                { { directory = 7 } } },
+    ["mounts[1].file"] = { { { file = "", text = "" } } },
+    ["mounts[1].text"] = { { { file = "/a" } }, { { file = "/a", text = 7 } } },
+    ["mounts[1].symlink"] = { { { symlink = "a", to = "b" } } },
+    ["mounts[1].to"] = { { { symlink = "/a" } },
+                         { { symlink = "/a", to = "" } },
+                         { { symlink = "/a", to = "\0" } } },
+    ["mounts[1][1]"] = { { { tmpfs = "/a", "wo" } }, { { tmpfs = "/a", 7 } } },
+  },
+  share = { { 7, true, { net = true } },
+    ["share[1]"] = { "nett", { "" }, { 7 } } },
+  network = { { "", "bridge", true, 7 } },
+  uid_map = no_map,
+  gid_map = no_map,
+  monotonic = no_clock,
+  boottime = no_clock,
+  capabilities = { { "", "some", 7, true },
+    ["capabilities[1]"] = { { "" }, { "net_rwa" }, { 7 } } },
+  rlimits = { { "", 7, true },
+    ["rlimits.nofile"] = { { nofile = "" }, { nofile = -1 }, { nofile = {} } },
+    ["rlimits.x"] = { { x = 1 } } },
+  setup = { { "", 7, {}, "print()" } },
+  keep = { { 7, "", "3" }, ["keep[1]"] = { { -1 }, { "" }, { {} } } },
+  stdin = no_descriptor,
+  stdout = no_descriptor,
+  stderr = no_descriptor,
+  tty = no_boolean,
+  init = no_boolean,
+  session = no_boolean,
+  no_new_privs = no_boolean,
+  mask = no_boolean,
+  proc = no_boolean,
+  sys = no_boolean,
+  dev = no_boolean,
+  tmp = no_boolean,
+}
+
+local function show(value)
+  if type(value) ~= "table" then return ("%q"):format(value) end
+  local parts = {}
+  for key, element in pairs(value) do
+    parts[#parts + 1] = ("%s=%s"):format(key, show(element))
+  end
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- Spawning fails, before it has begun, with a complaint about this path.
+local function refused(key, path, value)
+  local ok, message = pcall(ns.spawn, { "/bin/true", [key] = value })
+  local shown <const> = ("%s = %s"):format(key, show(value))
+  assert.is_false(ok, shown)
+  assert.is_string(message, shown)
+  assert.is_truthy(message:find("spawn: " .. path, 1, true),
+                   ("%s: %s"):format(shown, message))
+end
+
+describe("the key", function()
+  for _, key in ipairs(keys) do
+    it(key.name .. " is refused with its path when it makes no sense",
+      function()
+        local rows <const> = wrong[key.name]
+        assert.is_table(rows, "no row for the key " .. key.name)
+        assert.is_true(#rows[1] >= 3, "a wrong type, something empty, garbage")
+        for path, values in pairs(rows) do
+          if path == 1 then path = key.name .. ":" end
+          for _, value in ipairs(values) do refused(key.name, path, value) end
+        end
+      end)
+  end
+
+  it("has no row here that recipes do not have", function()
+    local known <const> = {}
+    for _, key in ipairs(keys) do known[key.name] = true end
+    for name in pairs(wrong) do assert.is_true(known[name], name) end
+  end)
+end)

@@ -96,6 +96,18 @@ describe("exec", function()
     assert.equal("0 1 2 " .. kept:fileno() .. " ", (text:gsub("\n", " ")))
   end)
 
+  it("starts a program without keeping a copy of its streams", function()
+    local reader <close>, writer = core.pipe()
+    collectgarbage "stop" -- which would close a forgotten copy some day
+    local process <close> = ns.posix_spawn { "echo", "x", stdout = writer }
+    writer:close()
+    assert.is_true(process:wait())
+    assert.equal("x\n", core.read(reader))
+    local _, events = core.poll({ reader }, "2s")
+    collectgarbage "restart"
+    assert.same({ { hup = true } }, events)
+  end)
+
   it("lets no signal be blocked or ignored", function()
     local text = output(function()
       core.sigaction("PIPE", "ignore")

@@ -137,8 +137,14 @@ local function become(want, files, argv)
   core.execve(files, argv, want.env, "sigdefault")
 end
 
+-- The copies are closed at once: as long as one is open, who reads from a pipe
+-- sees no end.
 local function start(want, files, argv)
-  return core.posix_spawn(files, argv, want.env, streams(want))
+  local place <const> = streams(want)
+  local _stdin <close> = place.stdin
+  local _stdout <close> = place.stdout
+  local _stderr <close> = place.stderr
+  return core.posix_spawn(files, argv, want.env, place)
 end
 
 local function run(want, files, go)

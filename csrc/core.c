@@ -16,6 +16,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_limit,
   far_open_namespace,
   far_open_proc,
+  far_open_procfs,
   far_open_mount,
   far_open_mountfd,
   far_open_context,
@@ -29,6 +30,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_capability,
   far_open_tty,
   far_open_link,
+  far_open_nsid,
 };
 
 int luaopen_farside_core(lua_State *L) {

@@ -178,6 +178,7 @@ void far_open_signal(lua_State *L);
 void far_open_limit(lua_State *L);
 void far_open_namespace(lua_State *L);
 void far_open_proc(lua_State *L);
+void far_open_procfs(lua_State *L);
 void far_open_mount(lua_State *L);
 void far_open_mountfd(lua_State *L);
 void far_open_context(lua_State *L);
@@ -191,6 +192,7 @@ void far_open_uts(lua_State *L);
 void far_open_capability(lua_State *L);
 void far_open_tty(lua_State *L);
 void far_open_link(lua_State *L);
+void far_open_nsid(lua_State *L);
 
 FAR_EXPORT int luaopen_farside_core(lua_State *L);
 

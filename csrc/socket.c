@@ -4,8 +4,10 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -234,6 +236,23 @@ static int bind_shutdown(lua_State *L) {
   return far_check(L, shutdown(fd, side), "shutdown", NULL);
 }
 
+/***
+The network namespace that a socket is in, which is the one it was made in.
+@function socket_namespace
+@tparam fd socket
+@treturn fd of the namespace
+@raise EPERM without CAP_NET_ADMIN over it; ENOTTY for what is no socket. See
+socket(7), network_namespaces(7).
+*/
+static int bind_socket_namespace(lua_State *L) {
+  int fd = far_fd_check(L, 1);
+  far_at_most(L, 1);
+  int *ns = far_fd_new(L);
+  *ns = ioctl(fd, SIOCGSKNS);
+  far_check(L, *ns, "socket_namespace", NULL);
+  return 1;
+}
+
 /* Fills `p` from the entry on top of the stack: a descriptor, or a list of
  * one and the events that are wanted. Leaves the descriptor on top. */
 static void want(lua_State *L, struct pollfd *p) {
@@ -342,6 +361,7 @@ static const luaL_Reg functions[] = {
   {"sendmsg", bind_sendmsg},
   {"recvmsg", bind_recvmsg},
   {"shutdown", bind_shutdown},
+  {"socket_namespace", bind_socket_namespace},
   {"poll", bind_poll},
   {NULL, NULL},
 };

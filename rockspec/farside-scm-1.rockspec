@@ -45,6 +45,8 @@ build = {
         "lua/farside/child.lua",
       ["farside.cli.init"] =
         "lua/farside/cli/init.lua",
+      ["farside.cli.ls"] =
+        "lua/farside/cli/ls.lua",
       ["farside.cli.plan"] =
         "lua/farside/cli/plan.lua",
       ["farside.cli.run"] =
@@ -53,6 +55,8 @@ build = {
         "lua/farside/clock.lua",
       ["farside.clone"] =
         "lua/farside/clone.lua",
+      ["farside.columns"] =
+        "lua/farside/columns.lua",
       ["farside.container"] =
         "lua/farside/container.lua",
       ["farside.container_options"] =
@@ -95,6 +99,12 @@ build = {
         "lua/farside/join.lua",
       ["farside.json"] =
         "lua/farside/json.lua",
+      ["farside.kinds"] =
+        "lua/farside/kinds.lua",
+      ["farside.list"] =
+        "lua/farside/list.lua",
+      ["farside.list.holders"] =
+        "lua/farside/list/holders.lua",
       ["farside.mount_options"] =
         "lua/farside/mount_options.lua",
       ["farside.mountinfo"] =
@@ -133,6 +143,8 @@ build = {
         "lua/farside/room.lua",
       ["farside.root"] =
         "lua/farside/root.lua",
+      ["farside.screen"] =
+        "lua/farside/screen.lua",
       ["farside.sealed"] =
         "lua/farside/sealed.lua",
       ["farside.serial"] =
@@ -149,6 +161,8 @@ build = {
         "lua/farside/terminal.lua",
       ["farside.tree"] =
         "lua/farside/tree.lua",
+      ["farside.users"] =
+        "lua/farside/users.lua",
     },
   },
 }

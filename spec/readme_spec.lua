@@ -119,9 +119,10 @@ describe("the README", function()
   end)
 
   it("names options that there are", function()
-    for options in readme:gmatch "%$ farside %l+ (%-%-.-) %-%- " do
-      for option in options:gmatch "(%-%-[%l-]+) " do
-        assert.truthy(help "run":find("  " .. option .. " ", 1, true), option)
+    for word, options in readme:gmatch "%$ farside (%l+) (%-%-%l[^\n]*)" do
+      local text = help(word == "plan" and "run" or word)
+      for option in (options .. " "):gmatch "(%-%-%l[%l-]*) " do
+        assert.truthy(text:find(" " .. option .. " ", 1, true), option)
       end
     end
   end)

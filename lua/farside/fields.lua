@@ -170,6 +170,19 @@ local function distance(a, b)
   return row[#b]
 end
 
+--- The known word that somebody may have meant.
+-- @tparam string word
+-- @tparam table known a list of words
+-- @treturn string|nil nil when none is near
+function M.nearest(word, known)
+  local best, least = nil, 3
+  for _, candidate in ipairs(known) do
+    local far = distance(tostring(word), candidate)
+    if far < least then best, least = candidate, far end
+  end
+  return best
+end
+
 --- Says what somebody who wrote an unknown word may have meant.
 -- @tparam string what "key", "capability"…
 -- @tparam string word
@@ -178,11 +191,7 @@ end
 -- when none is near
 function M.unknown(what, word, known)
   table.sort(known)
-  local best, least = nil, 3
-  for _, candidate in ipairs(known) do
-    local far = distance(tostring(word), candidate)
-    if far < least then best, least = candidate, far end
-  end
+  local best <const> = M.nearest(word, known)
   local advice = best and ("did you mean '%s'?"):format(best)
     or "expected " .. table.concat(known, ", ")
   return ("unknown %s '%s' (%s)"):format(what, tostring(word), advice)

@@ -9,6 +9,7 @@ local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
 local holder <const> = require "farside.holder"
+local names <const> = require "farside.kinds"
 
 local M = {}
 
@@ -36,13 +37,11 @@ local kinds <const> = {
 }
 for _, options in pairs(kinds) do options.user = handle end
 
-local aliases <const> = { mount = "mnt", network = "net" }
-
-local function check(kind, options)
-  kind = aliases[kind] or kind
-  if not kinds[kind] then
-    errors.usage("new: unknown namespace '%s' (expected mnt, uts, ipc, net, "
-      .. "pid, user, cgroup, time)", tostring(kind))
+local function check(word, options)
+  local kind <const> = names.of(word)
+  if not kind then
+    errors.usage("new: unknown namespace '%s' (expected %s)", tostring(word),
+      table.concat(names, ", "))
   end
   return kind, fields.check("new", fields.record(kinds[kind]), options or {})
 end

@@ -8,11 +8,9 @@
 -- there: see farside.sealed.
 
 local core <const> = require "farside.core"
+local kinds <const> = require "farside.kinds"
 
 local M = {}
-
-local kinds <const> = { "mnt", "uts", "ipc", "net", "pid", "user", "cgroup",
-                        "time" }
 
 --- Loads whatever the library may load later: nothing is loaded any more once
 -- others' files are in sight. The driver has it all in memory.

@@ -3,6 +3,7 @@
 
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
+local users <const> = require "farside.users"
 
 local M = {}
 
@@ -13,19 +14,6 @@ local kinds <const> = {
 
 ---- what is granted ----
 
--- name, uid of a user that either is of; nil for what /etc/passwd lacks.
-local function lookup(user)
-  local file <close> = io.open "/etc/passwd"
-  for line in file and file:lines() or function() end do
-    local name, uid = line:match "^([^:]*):[^:]*:(%d+):"
-    if name == user or uid and math.tointeger(uid) == user then
-      return name, math.tointeger(uid)
-    end
-  end
-  if math.type(user) == "integer" then return nil, user end
-  return user
-end
-
 --- The ranges granted to a user by name or by number.
 -- @tparam string which "uid" or "gid"
 -- @tparam[opt] string|integer user a name or uid; the caller without
@@ -35,7 +23,7 @@ function M.subids(which, user)
   if not kinds[which] then
     errors.usage("subids: uid or gid expected, got '%s'", tostring(which))
   end
-  local name, uid = lookup(user or core.getuid())
+  local name, uid = users.find(user or core.getuid())
   local ranges <const> = {}
   local file <close> = io.open(kinds[which].file)
   for line in file and file:lines() or function() end do
@@ -50,7 +38,7 @@ end
 
 -- "/etc/subuid grants cloudsdk 100000-165535"
 local function granted(which)
-  local name, uid = lookup(core.getuid())
+  local name, uid = users.find(core.getuid())
   local words <const> = {}
   for i, range in ipairs(M.subids(which)) do
     words[i] = ("%d-%d"):format(range.first, range.first + range.count - 1)

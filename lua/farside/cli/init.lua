@@ -6,6 +6,7 @@ local M = {}
 local summaries <const> = {
   { "run", "run a command, or a recipe, in a container" },
   { "plan", "print what run would do, step by step" },
+  { "ls", "list the namespaces of this machine, and what holds them" },
 }
 
 --- { { word, summary }, … } in the order of the help text.

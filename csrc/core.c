@@ -31,6 +31,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_tty,
   far_open_link,
   far_open_nsid,
+  far_open_feature,
 };
 
 int luaopen_farside_core(lua_State *L) {

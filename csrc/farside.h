@@ -193,6 +193,7 @@ void far_open_capability(lua_State *L);
 void far_open_tty(lua_State *L);
 void far_open_link(lua_State *L);
 void far_open_nsid(lua_State *L);
+void far_open_feature(lua_State *L);
 
 FAR_EXPORT int luaopen_farside_core(lua_State *L);
 

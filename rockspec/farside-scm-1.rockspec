@@ -43,6 +43,8 @@ build = {
         "lua/farside/attend.lua",
       ["farside.child"] =
         "lua/farside/child.lua",
+      ["farside.cli.doctor"] =
+        "lua/farside/cli/doctor.lua",
       ["farside.cli.init"] =
         "lua/farside/cli/init.lua",
       ["farside.cli.ls"] =
@@ -61,6 +63,24 @@ build = {
         "lua/farside/container.lua",
       ["farside.container_options"] =
         "lua/farside/container_options.lua",
+      ["farside.doctor"] =
+        "lua/farside/doctor.lua",
+      ["farside.doctor.cgroups"] =
+        "lua/farside/doctor/cgroups.lua",
+      ["farside.doctor.container"] =
+        "lua/farside/doctor/container.lua",
+      ["farside.doctor.ids"] =
+        "lua/farside/doctor/ids.lua",
+      ["farside.doctor.mounts"] =
+        "lua/farside/doctor/mounts.lua",
+      ["farside.doctor.namespaces"] =
+        "lua/farside/doctor/namespaces.lua",
+      ["farside.doctor.programs"] =
+        "lua/farside/doctor/programs.lua",
+      ["farside.doctor.security"] =
+        "lua/farside/doctor/security.lua",
+      ["farside.doctor.trial"] =
+        "lua/farside/doctor/trial.lua",
       ["farside.enter"] =
         "lua/farside/enter.lua",
       ["farside.error"] =
@@ -129,6 +149,8 @@ build = {
         "lua/farside/plan/steps.lua",
       ["farside.plan.trees"] =
         "lua/farside/plan/trees.lua",
+      ["farside.program"] =
+        "lua/farside/program.lua",
       ["farside.reaper"] =
         "lua/farside/reaper.lua",
       ["farside.recipe"] =

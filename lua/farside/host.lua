@@ -5,10 +5,10 @@ local core <const> = require "farside.core"
 
 local M = {}
 
--- Root over the whole machine: uid 0 in the first user namespace, which has
+--- Root over the whole machine: uid 0 in the first user namespace, which has
 -- the same number on every kernel (PROC_USER_INIT_INO).
-local function is_root(euid)
-  return euid == 0 and
+function M.is_root()
+  return core.geteuid() == 0 and
     core.readlinkat(nil, "/proc/self/ns/user") == "user:[4026531837]"
 end
 
@@ -60,6 +60,9 @@ local files <const> = {
   fuseblk = false,
 }
 
+--- Whether a file system of this type holds somebody's files.
+function M.has_files(fstype) return files[fstype] ~= nil end
+
 -- Mounts below / that a container over the host's files shows as well.
 local function below(mounts)
   local list = {}
@@ -88,7 +91,7 @@ end
 -- top (entries of /, for an ordinary user), nofile (its limits)
 function M.facts()
   local uid, gid = core.geteuid(), core.getegid()
-  local root = is_root(uid)
+  local root = M.is_root()
   local mounts = require("farside.mountinfo").points()
   return {
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),

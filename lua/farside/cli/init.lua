@@ -7,6 +7,7 @@ local summaries <const> = {
   { "run", "run a command, or a recipe, in a container" },
   { "plan", "print what run would do, step by step" },
   { "ls", "list the namespaces of this machine, and what holds them" },
+  { "doctor", "find out what containers can have here, and why not" },
 }
 
 --- { { word, summary }, … } in the order of the help text.

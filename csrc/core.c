@@ -29,9 +29,8 @@ static void (*const areas[])(lua_State *) = {
   far_open_uts,
   far_open_capability,
   far_open_tty,
-  far_open_link,
-  far_open_nsid,
   far_open_feature,
+  far_open_netlink,
 };
 
 int luaopen_farside_core(lua_State *L) {

@@ -30,19 +30,23 @@ static bool ours(lua_State *L, const char *source) {
   return same;
 }
 
-/* Pushes "script:line: " of the innermost Lua function that is not part of
- * the library, or "" when there is none. */
+bool far_where(lua_State *L, lua_Debug *ar) {
+  luaL_checkstack(L, 8, NULL);
+  for (int level = 0; lua_getstack(L, level, ar); level++) {
+    lua_getinfo(L, "Sl", ar);
+    if (ar->currentline > 0 && !ours(L, ar->source))
+      return true;
+  }
+  return false;
+}
+
+/* Pushes "script:line" of the user's code, or nil. */
 static void push_where(lua_State *L) {
   lua_Debug ar;
-  luaL_checkstack(L, 8, NULL);
-  for (int level = 0; lua_getstack(L, level, &ar); level++) {
-    lua_getinfo(L, "Sl", &ar);
-    if (ar.currentline > 0 && !ours(L, ar.source)) {
-      lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
-      return;
-    }
-  }
-  lua_pushnil(L);
+  if (far_where(L, &ar))
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
+  else
+    lua_pushnil(L);
 }
 
 void far_error_push(lua_State *L, int err, const char *call,

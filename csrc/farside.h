@@ -38,6 +38,10 @@ int far_raise(lua_State *L, int err, const char *call, const char *path,
  * not -1, else raises errno for `call` on `path`. */
 int far_check(lua_State *L, int result, const char *call, const char *path);
 
+/* Finds the innermost Lua function that is not part of the library: `source`,
+ * `short_src` and `currentline` of `ar` are set. False when there is none. */
+bool far_where(lua_State *L, lua_Debug *ar);
+
 /* Lets a pending Lua hook (^C at the prompt) run after EINTR: it raises. */
 void far_interrupted(lua_State *L);
 
@@ -95,6 +99,9 @@ uint64_t far_size(lua_State *L, int index);
 /* Nanoseconds: a number of seconds, or "5ms", "2s", "1m", "3us", "1h", "1d". */
 int64_t far_duration(lua_State *L, int index);
 
+/* The same from a text; false when it is none. */
+bool far_duration_of(const char *text, int64_t *ns);
+
 /* Raises on any key of the table at `index` that is not in the NULL-ended
  * list; integer keys are allowed when `list` is true. */
 void far_fields(lua_State *L, int index, const char *const names[], bool list);
@@ -139,6 +146,9 @@ extern const struct far_nskind far_nskinds[];
 
 /* The same as words, with the aliases "mount", "network", "hostname"… */
 extern const struct far_word far_nswords[];
+
+/* core.open, for areas that take a namespace in one of its forms. */
+int far_namespace_open(lua_State *L);
 
 /* Raises errno for a call on namespaces (nsenter.c): the error has them as a
  * list in its field `namespaces`, and in its text after `object`, or NULL. */
@@ -191,9 +201,8 @@ void far_open_user(lua_State *L);
 void far_open_uts(lua_State *L);
 void far_open_capability(lua_State *L);
 void far_open_tty(lua_State *L);
-void far_open_link(lua_State *L);
-void far_open_nsid(lua_State *L);
 void far_open_feature(lua_State *L);
+void far_open_netlink(lua_State *L);
 
 FAR_EXPORT int luaopen_farside_core(lua_State *L);
 

@@ -1,339 +1,322 @@
 /*
- * Network links of the current network namespace. Requests and answers are
- * put together and taken apart attribute by attribute with libnl, under the
- * names that `ip -json link` uses.
+ * Network links: made, changed, removed, listed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netlink/attr.h>
-#include <netlink/utils.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "netlink.h"
+#include "linkkind.h"
 
-#define NO_CARRIER 0x80000000u /* not the kernel's: up, but not running */
-#define LONGEST 127            /* ALTIFNAMSIZ - 1 */
-#define SHORT 256              /* bytes of a request, enough for a name */
+/* ---- which link ---- */
 
-static const struct far_word flags[] = {
-  {"NO-CARRIER", NO_CARRIER},
-  {"LOOPBACK", IFF_LOOPBACK},
-  {"BROADCAST", IFF_BROADCAST},
-  {"POINTOPOINT", IFF_POINTOPOINT},
-  {"MULTICAST", IFF_MULTICAST},
-  {"NOARP", IFF_NOARP},
-  {"ALLMULTI", IFF_ALLMULTI},
-  {"PROMISC", IFF_PROMISC},
-  {"MASTER", IFF_MASTER},
-  {"SLAVE", IFF_SLAVE},
-  {"DEBUG", IFF_DEBUG},
-  {"DYNAMIC", IFF_DYNAMIC},
-  {"AUTOMEDIA", IFF_AUTOMEDIA},
-  {"PORTSEL", IFF_PORTSEL},
-  {"NOTRAILERS", IFF_NOTRAILERS},
-  {"UP", IFF_UP},
-  {"LOWER_UP", 1 << 16}, /* <net/if.h> knows the first sixteen only */
-  {"DORMANT", 1 << 17},
-  {"ECHO", 1 << 18},
-  {NULL, 0},
-};
-
-/* ---- reading ---- */
-
-static void push_string(lua_State *L, struct nlattr *a) {
-  lua_pushstring(L, nla_get_string(a));
-}
-
-static void push_int(lua_State *L, struct nlattr *a) {
-  lua_pushinteger(L, (int32_t)nla_get_u32(a));
-}
-
-static void push_operstate(lua_State *L, struct nlattr *a) {
-  static const char *const names[] = {
-    "UNKNOWN", "NOTPRESENT", "DOWN", "LOWERLAYERDOWN", "TESTING", "DORMANT",
-    "UP",
-  };
-  uint8_t state = nla_get_u8(a);
-  if (state < FAR_COUNT(names))
-    lua_pushstring(L, names[state]);
-  else
-    lua_pushinteger(L, state);
-}
-
-/* Addresses of up to 32 bytes (infiniband has 20), "02:00:00:00:00:01". */
-static void push_address(lua_State *L, struct nlattr *a) {
-  char text[3 * 32 + 1] = "";
-  const uint8_t *bytes = nla_data(a);
-  for (int i = 0; i < nla_len(a) && i < 32; i++)
-    snprintf(text + 3 * i - (i > 0), 4, i > 0 ? ":%02x" : "%02x", bytes[i]);
-  lua_pushstring(L, text);
-}
-
-static void push_kind(lua_State *L, struct nlattr *a) {
-  struct nlattr *kind = nla_find(nla_data(a), nla_len(a), IFLA_INFO_KIND);
-  if (kind != NULL)
-    push_string(L, kind);
-  else
-    lua_pushnil(L);
-}
-
-static void push_altnames(lua_State *L, struct nlattr *a) {
-  struct nlattr *name;
-  int left;
-  lua_Integer n = 0;
-  lua_newtable(L);
-  nla_for_each_nested(name, a, left) {
-    push_string(L, name);
-    lua_rawseti(L, -2, ++n);
-  }
-}
-
-static const struct {
-  const char *name;
-  int type;
-  void (*push)(lua_State *L, struct nlattr *a);
-} attributes[] = {
-  {"ifname", IFLA_IFNAME, push_string},
-  {"altnames", IFLA_PROP_LIST, push_altnames},
-  {"kind", IFLA_LINKINFO, push_kind},
-  {"mtu", IFLA_MTU, push_int},
-  {"address", IFLA_ADDRESS, push_address},
-  {"broadcast", IFLA_BROADCAST, push_address},
-  {"operstate", IFLA_OPERSTATE, push_operstate},
-  {"qdisc", IFLA_QDISC, push_string},
-  {"group", IFLA_GROUP, push_int},
-  {"txqlen", IFLA_TXQLEN, push_int},
-  {"num_tx_queues", IFLA_NUM_TX_QUEUES, push_int},
-  {"num_rx_queues", IFLA_NUM_RX_QUEUES, push_int},
-  {"promiscuity", IFLA_PROMISCUITY, push_int},
-  {"link_index", IFLA_LINK, push_int},
-  {"link_netnsid", IFLA_LINK_NETNSID, push_int},
-  {"master_index", IFLA_MASTER, push_int},
-};
-
-/* Pushes the table of one link. */
-static void push_link(lua_State *L, struct nlmsghdr *h) {
-  const struct ifinfomsg *i = nlmsg_data(h);
-  struct nlattr *tb[IFLA_MAX + 1];
-  char type[32];
-  unsigned bits = i->ifi_flags;
-  if ((bits & IFF_UP) != 0 && (bits & IFF_RUNNING) == 0)
-    bits |= NO_CARRIER;
-  lua_createtable(L, 0, FAR_COUNT(attributes) + 4);
-  lua_pushinteger(L, i->ifi_index);
-  lua_setfield(L, -2, "ifindex");
-  lua_pushboolean(L, (bits & IFF_UP) != 0);
-  lua_setfield(L, -2, "up");
-  far_words_push(L, bits, flags);
-  lua_setfield(L, -2, "flags");
-  lua_pushstring(L, nl_llproto2str(i->ifi_type, type, sizeof type));
-  lua_setfield(L, -2, "link_type");
-  if (nlmsg_parse(h, sizeof *i, tb, IFLA_MAX, NULL) < 0)
-    return;
-  for (size_t k = 0; k < FAR_COUNT(attributes); k++) {
-    if (tb[attributes[k].type] == NULL)
-      continue;
-    attributes[k].push(L, tb[attributes[k].type]);
-    lua_setfield(L, -2, attributes[k].name);
-  }
-}
-
-/* A link as given: by index, or by name. */
-struct who {
-  int index;        /* 0 when by name */
-  const char *name; /* also what errors call it */
-};
-
-static bool good_name(const char *name, size_t longest) {
-  size_t length = strlen(name);
-  return length > 0 && length <= longest && strpbrk(name, "/ \t\n\v\f\r") ==
-         NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
-
-/* libnl would cut a long name without a word. */
-static const char *check_name(lua_State *L, int index, int arg,
-                              size_t longest) {
-  const char *name = lua_tostring(L, index);
-  if (lua_type(L, index) != LUA_TSTRING)
-    luaL_typeerror(L, arg, "link name");
-  if (!good_name(name, longest))
-    luaL_argerror(L, arg, lua_pushfstring(L,
-      "bad link name '%s' (expected 1 to %d bytes, no '/', no space)", name,
-      (int)longest));
-  return name;
-}
-
-static struct who check_who(lua_State *L, int arg) {
-  struct who who = {0, NULL};
-  if (lua_isinteger(L, arg)) {
-    lua_Integer index = lua_tointeger(L, arg);
-    luaL_argcheck(L, index > 0 && index <= INT32_MAX, arg, "no link index");
-    who.index = (int)index;
-    who.name = lua_tostring(L, arg);
+/* What errors call it: its name in the request or, if it has one by now, by its
+ * index. */
+static void object(lua_State *L, const struct far_request *r) {
+  const struct ifinfomsg *i = nlmsg_data((struct nlmsghdr *)&r->head);
+  char name[IFNAMSIZ];
+  struct nlattr *first = nlmsg_attrdata(&r->head, sizeof *i);
+  int length = nlmsg_attrlen(&r->head, sizeof *i);
+  struct nlattr *a = nla_find(first, length, IFLA_IFNAME);
+  if (a == NULL)
+    a = nla_find(first, length, IFLA_ALT_IFNAME);
+  if (i->ifi_index != 0 && r->call->flags == 0) {
+    if (far_link_name(r->nl->fd, i->ifi_index, name) != NULL)
+      lua_pushstring(L, name);
+    else
+      lua_pushfstring(L, "%d", i->ifi_index);
+  } else if (a != NULL) {
+    lua_pushstring(L, nla_get_string(a));
   } else {
-    who.name = check_name(L, arg, arg, LONGEST);
+    lua_pushnil(L);
   }
-  return who;
 }
 
-/* A message that asks for links: one, or all with flags NLM_F_DUMP. */
-static struct nl_msg *ask(const struct who *who, int message_flags) {
-  struct ifinfomsg i = {.ifi_index = who->index};
-  struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, message_flags);
-  int attr = who->name == NULL ? 0 : strlen(who->name) < IFNAMSIZ
-                                       ? IFLA_IFNAME : IFLA_ALT_IFNAME;
-  if (msg != NULL &&
-      nlmsg_append(msg, &i, sizeof i, NLMSG_ALIGNTO) == 0 &&
-      nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) == 0 &&
-      (attr == 0 || who->index != 0 ||
-       nla_put_string(msg, attr, who->name) == 0))
-    return msg;
-  nlmsg_free(msg);
-  return NULL;
+/* Puts the link that argument 1 is: by index, or by name. When it gets another
+ * name, a name in the request is that one. */
+static void put_who(lua_State *L, struct far_request *r, bool renamed) {
+  struct ifinfomsg *i = far_header(r);
+  r->arg = 1;
+  lua_pushvalue(L, 1);
+  if (lua_isinteger(L, -1)) {
+    lua_Integer index = lua_tointeger(L, -1);
+    luaL_argcheck(L, index > 0 && index <= INT32_MAX, 1, "no link index");
+    i->ifi_index = (int)index;
+  } else {
+    const char *name = far_link_check(L, r, "link");
+    if (renamed)
+      far_put_index(L, r, &i->ifi_index, name);
+    else
+      far_put(L, r, strlen(name) < IFNAMSIZ ? IFLA_IFNAME : IFLA_ALT_IFNAME,
+              name, strlen(name) + 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* ---- asking ---- */
+
+static const struct far_call list_all = {
+  "link.list", RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg),
+  far_link_attrs, NULL,
+};
+
+static const struct far_call get = {
+  "link.get", RTM_GETLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
+  object,
+};
+
+/* What a list may be asked for; `statistics` is no filter. */
+static void put_statistics(lua_State *L, struct far_request *r,
+                           const struct far_attr *a) {
+  if (!lua_isboolean(L, -1))
+    far_bad_value(L, r, a->name, "boolean");
+  r->bits = lua_toboolean(L, -1) ? 0 : RTEXT_FILTER_SKIP_STATS;
+}
+
+static void put_kind_filter(lua_State *L, struct far_request *r,
+                            const struct far_attr *a) {
+  size_t nest = far_nest(L, r, a->type);
+  far_text.put(L, r, &(struct far_attr){a->name, IFLA_INFO_KIND, &far_text,
+                                        NULL, 0});
+  far_unnest(r, nest);
+}
+
+static const struct far_codec with_statistics = {.put = put_statistics};
+static const struct far_codec kind_filter = {.put = put_kind_filter};
+
+static const struct far_attr filters[] = {
+  {"kind", IFLA_LINKINFO, &kind_filter, NULL, 0},
+  {"master", IFLA_MASTER, &far_link, NULL, 0},
+  {"statistics", 0, &with_statistics, NULL, 0},
+  {NULL, 0, NULL, NULL, 0},
+};
+
+/* Puts what the table at `arg` asks for, if there is one. */
+static void put_options(lua_State *L, struct far_request *r, int arg,
+                        const struct far_attr *options) {
+  r->bits = RTEXT_FILTER_SKIP_STATS;
+  r->arg = arg;
+  if (!lua_isnil(L, arg)) {
+    luaL_checktype(L, arg, LUA_TTABLE);
+    far_put_table(L, r, arg, options, NULL);
+  }
+  far_put(L, r, IFLA_EXT_MASK, &r->bits, sizeof r->bits);
+}
+
+/* To the kernel, a kind that it does not know is no filter: it answers all
+ * links, lo first. There are none of that kind. */
+static void heed_kind(lua_State *L, int filter, int list) {
+  if (lua_geti(L, list, 1) == LUA_TNIL)
+    return;
+  lua_getfield(L, -1, "kind");
+  lua_getfield(L, filter, "kind");
+  if (!lua_rawequal(L, -1, -2))
+    lua_newtable(L);
+  else
+    lua_pushvalue(L, list);
+  lua_replace(L, list);
+  lua_settop(L, list);
 }
 
 /***
-All links of the current network namespace.
-@function list
+All links of the network namespace, or those that are asked for.
+@function link.list
+@tparam[opt] table filter kind ("veth"), master (name or index of a link);
+statistics (boolean): with `stats64`
 @treturn {table,...} see get
 @raise EAGAIN when they would not stand still. See rtnetlink(7).
 */
 static int bind_list(lua_State *L) {
-  const struct who all = {0, NULL};
-  struct nlmsghdr *h;
-  far_at_most(L, 0);
-  struct far_netlink *nl = far_netlink_open(L, "link.list",
-                                            FAR_NETLINK_LIST);
-  for (int tries = 0; tries < 16; tries++) {
-    lua_Integer n = 0;
-    lua_newtable(L);
-    far_netlink_send(L, nl, ask(&all, NLM_F_DUMP));
-    while ((h = far_netlink_next(L, nl, NULL)) != NULL) {
-      push_link(L, h);
-      lua_rawseti(L, -2, ++n);
-    }
-    if (!far_netlink_stale(nl))
-      return 1;
-    lua_pop(L, 1);
-  }
-  return far_raise(L, EAGAIN, "link.list", NULL, NULL);
+  struct far_request r;
+  far_at_most(L, 1);
+  lua_settop(L, 1);
+  far_request(L, &r, &list_all);
+  put_options(L, &r, 1, filters);
+  far_list(L, &r, far_push_link);
+  if (far_put_before(&r, IFLA_LINKINFO) != NULL)
+    heed_kind(L, 1, lua_gettop(L));
+  return 1;
 }
 
 /***
 One link, by name (also an alternative one) or index.
-@function get
+@function link.get
 @tparam string|int link
-@treturn table as `ip -json link` tells it: ifindex, ifname, flags (a list:
-"UP", "LOWER_UP"), mtu, operstate ("UP"), link_type ("ether"), address,
-broadcast, group, qdisc, txqlen, …; and up (boolean), kind ("veth"), altnames,
-link_index and master_index (other links)
+@tparam[opt] table options statistics (boolean): with `stats64`
+@treturn table as `ip -json -details link` tells it: ifindex, ifname, flags (a
+list: "UP", "LOWER_UP"), mtu, operstate ("UP"), link_type ("ether"), address,
+broadcast, group, qdisc, txqlen, master, link, linkinfo…; and up (boolean), kind
+("veth"), link_index and master_index
 @raise ENODEV. See rtnetlink(7).
 */
 static int bind_get(lua_State *L) {
-  far_at_most(L, 1);
-  struct who who = check_who(L, 1);
-  struct far_netlink *nl = far_netlink_open(L, "link.get",
-                                            FAR_NETLINK_LIST);
-  far_netlink_send(L, nl, ask(&who, 0));
-  struct nlmsghdr *h = far_netlink_next(L, nl, who.name);
+  struct far_request r;
+  struct far_answers a;
+  far_at_most(L, 2);
+  lua_settop(L, 2);
+  far_request(L, &r, &get);
+  put_options(L, &r, 2, filters + 2);
+  put_who(L, &r, false);
+  far_ask(L, &r, &a);
+  struct nlmsghdr *h = far_next(L, &a);
   if (h == NULL)
-    return far_raise(L, ENODEV, "link.get", who.name, NULL);
-  push_link(L, h);
+    return far_raise(L, ENODEV, "link.get", lua_tostring(L, 1), NULL);
+  far_push_link(L, &r, h);
   return 1;
 }
 
 /* ---- changing ---- */
 
-static const char *const fields[] = {"up", "mtu", "name", NULL};
-
-struct change {
-  int up;       /* -1: as it is */
-  uint32_t mtu; /* 0: as it is */
-  const char *name;
+static const struct far_call add = {
+  "link.add", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg),
+  far_link_attrs, object,
 };
 
-static struct change check_change(lua_State *L, int arg) {
-  struct change c = {-1, 0, NULL};
-  far_fields(L, arg, fields, false);
-  if (lua_getfield(L, arg, "up") != LUA_TNIL) {
-    luaL_argcheck(L, lua_isboolean(L, -1), arg, "up: boolean expected");
-    c.up = lua_toboolean(L, -1);
-  }
-  if (lua_getfield(L, arg, "mtu") != LUA_TNIL) {
-    lua_Integer mtu = lua_tointeger(L, -1);
-    luaL_argcheck(L, mtu > 0 && mtu <= INT32_MAX, arg,
-                  "mtu: positive integer expected");
-    c.mtu = (uint32_t)mtu;
-  }
-  if (lua_getfield(L, arg, "name") != LUA_TNIL)
-    c.name = check_name(L, -1, arg, IFNAMSIZ - 1);
-  return c; /* the table at `arg` keeps the name alive */
+static const struct far_call set = {
+  "link.set", RTM_NEWLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
+  object,
+};
+
+static const struct far_call delete = {
+  "link.delete", RTM_DELLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
+  object,
+};
+
+/* Opens what the `netns` of the table and of its peer stand for; that stays on
+ * the stack, to be closed. */
+static void open_netns(lua_State *L, struct far_request *r, int table) {
+  if (lua_getfield(L, table, "netns") != LUA_TNIL)
+    r->netns = far_netns(L, r);
+  if (lua_getfield(L, table, "peer") == LUA_TTABLE &&
+      lua_getfield(L, -1, "netns") != LUA_TNIL)
+    r->peer_netns = far_netns(L, r);
 }
 
-/* The message for a change, NULL without memory. */
-static struct nl_msg *change(const struct who *who, const struct change *c) {
-  struct ifinfomsg i = {
-    .ifi_index = who->index,
-    .ifi_flags = c->up == 1 ? IFF_UP : 0,
-    .ifi_change = c->up == -1 ? 0 : IFF_UP,
-  };
-  const char *name = who->index == 0 ? who->name : c->name;
-  struct nl_msg *msg = nlmsg_alloc_size(SHORT);
-  if (msg != NULL &&
-      nlmsg_put(msg, 0, 0, RTM_NEWLINK, 0, 0) != NULL &&
-      nlmsg_append(msg, &i, sizeof i, NLMSG_ALIGNTO) == 0 &&
-      (name == NULL || nla_put_string(msg, IFLA_IFNAME, name) == 0) &&
-      (c->mtu == 0 || nla_put_u32(msg, IFLA_MTU, c->mtu) == 0))
-    return msg;
-  nlmsg_free(msg);
-  return NULL;
+/* Pushes the kind that the table says. */
+static const struct far_kind *kind_in(lua_State *L, struct far_request *r,
+                                      int table) {
+  int type = lua_getfield(L, table, "kind");
+  if (type != LUA_TNIL && type != LUA_TSTRING)
+    far_bad_value(L, r, "kind", "string");
+  return type == LUA_TNIL ? NULL : far_kind_find(lua_tostring(L, -1));
 }
 
-/* The index by name: a second name in a request is a new name only when the
- * first was an index, and alternative names are too long for libnl. */
-static void resolve(lua_State *L, struct far_netlink *nl, struct who *who) {
-  far_netlink_send(L, nl, ask(who, 0));
-  struct nlmsghdr *h = far_netlink_next(L, nl, who->name);
-  if (h != NULL)
-    who->index = ((struct ifinfomsg *)nlmsg_data(h))->ifi_index;
+/* The link as the table at `table` has it. */
+static void put_link(lua_State *L, struct far_request *r, int table) {
+  open_netns(L, r, table);
+  const struct far_kind *kind = kind_in(L, r, table);
+  const char *name = lua_tostring(L, -1);
+  int options = far_put_table(L, r, table, far_link_attrs,
+                              kind != NULL ? kind->options : NULL);
+  if (name == NULL)
+    return;
+  size_t info = far_nest(L, r, IFLA_LINKINFO);
+  far_put(L, r, IFLA_INFO_KIND, name, strlen(name) + 1);
+  if (options > 0) {
+    size_t data = far_nest(L, r, IFLA_INFO_DATA);
+    far_put_some(L, r, table, kind->options);
+    far_unnest(r, data);
+  }
+  far_unnest(r, info);
+}
+
+static void need(lua_State *L, const struct far_request *r, const char *field) {
+  if (lua_getfield(L, 1, field) == LUA_TNIL)
+    far_bad_value(L, r, field, "string");
+  lua_pop(L, 1);
+}
+
+/* What a link gets when it is there. One that does not get it goes again. */
+static int finish(lua_State *L, struct far_request *made) {
+  struct far_request r;
+  struct far_answers a;
+  if (made->netns >= 0)
+    luaL_argerror(L, 1, "alias and inet6_addr_gen_mode cannot be set in "
+                        "another netns (use a handle of that)");
+  char name[IFNAMSIZ];
+  nla_strlcpy(name, far_put_before(made, IFLA_IFNAME), sizeof name);
+  far_request_to(&r, made->nl, &set);
+  far_put(L, &r, IFLA_IFNAME, name, strlen(name) + 1);
+  far_put_some(L, &r, 1, far_link_later);
+  far_request_do(L, made);
+  if (r.nl->batch != NULL)
+    return far_request_do(L, &r);
+  if (far_try(L, &r, &a))
+    return 0;
+  far_refusal(L, &r, a.err, a.refusal);
+  far_request_to(made, made->nl, &delete);
+  far_put(L, made, IFLA_IFNAME, name, strlen(name) + 1);
+  (void)far_try(L, made, &a);
+  return far_error_throw(L);
+}
+
+/***
+Makes a link, in one request.
+@function link.add
+@tparam table link name, kind ("veth", "bridge", …); ifindex, mtu (bytes),
+address ("02:00:00:00:00:01"), broadcast, up (boolean), arp, promisc,
+allmulticast, multicast (booleans), master and link (name or index of
+another link), alias, group, txqlen, num_tx_queues, num_rx_queues; netns, where
+it is to be (a process, a pid, a namespace, a descriptor, a path, or a name of
+`ip netns`); and the options of its kind: of a veth `peer`, a table with the
+fields of the other end. A veth has one queue unless asked otherwise
+@raise EEXIST; EOPNOTSUPP for a kind that the kernel has not; EPERM without
+CAP_NET_ADMIN; the kernel's own words are in the error's field `log`, the field
+that they are about in `attribute`. See rtnetlink(7), ip-link(8).
+*/
+static int bind_add(lua_State *L) {
+  struct far_request r;
+  far_at_most(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  far_request(L, &r, &add);
+  need(L, &r, "name");
+  need(L, &r, "kind");
+  const struct far_kind *kind = kind_in(L, &r, 1);
+  lua_pushvalue(L, 1);
+  if (kind != NULL && kind->many_queues)
+    far_link_queues(L, &r);
+  put_link(L, &r, 1);
+  return r.bits & FAR_LINK_LATER ? finish(L, &r) : far_request_do(L, &r);
 }
 
 /***
 Changes a link, in one request.
-@function set
+@function link.set
 @tparam string|int link name or index
-@tparam table change up (boolean), mtu (bytes), name (the new one)
-@raise ENODEV; EPERM without CAP_NET_ADMIN; the kernel's own words are in the
-error's field `log`. See rtnetlink(7), ip-link(8).
+@tparam table change the fields of add; name is a new one; `master = false`
+takes it away from its master; options of a kind want `kind`
+@raise as add; ENODEV.
 */
 static int bind_set(lua_State *L) {
+  struct far_request r;
   far_at_most(L, 2);
-  struct who who = check_who(L, 1);
-  struct change c = check_change(L, 2);
-  bool ask_first = who.index == 0 &&
-                   (c.name != NULL || strlen(who.name) >= IFNAMSIZ);
-  struct far_netlink *nl = far_netlink_open(
-    L, "link.set", ask_first ? FAR_NETLINK_LIST : FAR_NETLINK_ACK);
-  if (ask_first)
-    resolve(L, nl, &who);
-  far_netlink_send(L, nl, change(&who, &c));
-  while (far_netlink_next(L, nl, who.name) != NULL)
-    continue;
-  return 0;
+  luaL_checktype(L, 2, LUA_TTABLE);
+  far_request(L, &r, &set);
+  bool renamed = lua_getfield(L, 2, "name") != LUA_TNIL;
+  put_who(L, &r, renamed);
+  r.arg = 2;
+  put_link(L, &r, 2);
+  return far_request_do(L, &r);
 }
 
-static const luaL_Reg functions[] = {
-  {"list", bind_list},
-  {"get", bind_get},
-  {"set", bind_set},
-  {NULL, NULL},
+/***
+Removes a link.
+@function link.delete
+@tparam string|int link name or index
+@raise ENODEV; EOPNOTSUPP for one that is not there to be removed, such as lo.
+See rtnetlink(7).
+*/
+static int bind_delete(lua_State *L) {
+  struct far_request r;
+  far_at_most(L, 1);
+  lua_settop(L, 1);
+  far_request(L, &r, &delete);
+  put_who(L, &r, false);
+  return far_request_do(L, &r);
+}
+
+const luaL_Reg far_link_functions[] = {
+  {"list", bind_list}, {"get", bind_get},       {"add", bind_add},
+  {"set", bind_set},   {"delete", bind_delete}, {NULL, NULL},
 };
-
-void far_open_link(lua_State *L) {
-  luaL_newlib(L, functions);
-  lua_setfield(L, -2, "link");
-}

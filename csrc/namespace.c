@@ -221,7 +221,7 @@ none, but is checked against it
 @raise ESRCH when the process is gone, EACCES when it may not be looked at,
 ENOENT. See namespaces(7), ioctl_nsfs(2).
 */
-static int bind_open(lua_State *L) {
+int far_namespace_open(lua_State *L) {
   far_at_most(L, 2);
   lua_settop(L, 2);
   struct wanted w = check_wanted(L, 2);
@@ -416,7 +416,7 @@ static int handle_tostring(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"open", bind_open},
+  {"open", far_namespace_open},
   {NULL, NULL},
 };
 

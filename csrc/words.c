@@ -3,7 +3,6 @@
  * octal modes, "256M", "5ms". One parser each, used by every area.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,25 +166,31 @@ static const struct far_word units[] = {
   {NULL, 0},
 };
 
+bool far_duration_of(const char *text, int64_t *ns) {
+  char *end;
+  double n = strtod(text, &end);
+  const struct far_word *word = find(units, end, strlen(end));
+  if (end == text || word == NULL)
+    return false;
+  n *= (double)word->bits;
+  if (!(n >= -9.2e18 && n <= 9.2e18))
+    return false;
+  *ns = (int64_t)n;
+  return true;
+}
+
 int64_t far_duration(lua_State *L, int index) {
-  double n, unit = 1e9;
-  if (lua_type(L, index) == LUA_TNUMBER) {
-    n = lua_tonumber(L, index);
-  } else {
-    char *end;
-    const char *text = luaL_checkstring(L, index);
-    n = strtod(text, &end);
-    const struct far_word *word = find(units, end, strlen(end));
-    if (end == text || word == NULL)
-      n = NAN;
-    else
-      unit = (double)word->bits;
-  }
-  if (!(n * unit >= -9.2e18 && n * unit <= 9.2e18))
+  int64_t ns = 0;
+  double seconds = lua_type(L, index) == LUA_TNUMBER ? lua_tonumber(L, index)
+                                                     : 0;
+  bool good = lua_type(L, index) == LUA_TNUMBER
+                ? seconds >= -9.2e9 && seconds <= 9.2e9
+                : far_duration_of(luaL_checkstring(L, index), &ns);
+  if (!good)
     luaL_argerror(L, index, lua_pushfstring(L,
       "bad time '%s' (expected seconds, or a number with ns, us, ms, s, m, h "
       "or d)", lua_tostring(L, index)));
-  return (int64_t)(n * unit);
+  return lua_type(L, index) == LUA_TNUMBER ? (int64_t)(seconds * 1e9) : ns;
 }
 
 static bool listed(const char *name, const char *const names[]) {

@@ -129,6 +129,8 @@ build = {
         "lua/farside/mount_options.lua",
       ["farside.mountinfo"] =
         "lua/farside/mountinfo.lua",
+      ["farside.netlink"] =
+        "lua/farside/netlink.lua",
       ["farside.options"] =
         "lua/farside/options.lua",
       ["farside.plan"] =

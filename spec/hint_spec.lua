@@ -187,8 +187,8 @@ describe("for the other namespaces", function()
         .. "\"net\"", hint_of(ns.link.set, "lo", { up = true }))
       ns.unshare "net"
       ns.capability.keep ""
-      assert.equal("links need CAP_NET_ADMIN: unshare \"user\" and \"net\" "
-        .. "first", hint_of(ns.link.set, "lo", { up = true }))
+      assert.equal("the network needs CAP_NET_ADMIN: unshare \"user\" and "
+        .. "\"net\" first", hint_of(ns.link.set, "lo", { up = true }))
     end)
   end)
 end)

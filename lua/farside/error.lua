@@ -28,6 +28,7 @@ function Error:__tostring()
   add(" (%s)", self.code)
   add(": %s", self.log)
   add("\nstep: %s", self.step)
+  add("\nbatch: %s", self.batch)
   add("\nhint: %s", self.hint)
   return table.concat(text)
 end

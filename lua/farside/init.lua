@@ -19,7 +19,7 @@ local library <const> = {
   mountinfo = "mountinfo", write_time_offsets = "clock",
   run = "spawn", spawn = "spawn", plan = "plan",
   root = "root", bind_tree = "tree", map_tree = "tree",
-  list = "list", doctor = "doctor",
+  list = "list", doctor = "doctor", netlink = "netlink",
 }
 
 setmetatable(ns, {

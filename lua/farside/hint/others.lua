@@ -14,11 +14,14 @@ row("mknodat", "EPERM", function(_, sys)
   end
 end)
 
-row("link.set", "EPERM", function(_, sys)
+-- What changes a network namespace.
+row("link.add link.set link.delete address.add address.replace address.delete "
+  .. "route.add route.replace route.append route.delete", "EPERM",
+function(_, sys)
   if sys.foreign "net" then
     return "the net namespace belongs to an outer user namespace: add \"net\""
   elseif not sys.capable "net_admin" then
-    return "links need CAP_NET_ADMIN: unshare \"user\" and \"net\" first"
+    return "the network needs CAP_NET_ADMIN: unshare \"user\" and \"net\" first"
   end
 end)
 

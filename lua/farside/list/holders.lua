@@ -242,7 +242,7 @@ function learn(self, found, handle)
   found.owner = owner and relative(self, owner, "owner", found.id)
   local parent <close> = nests[found.type] and handle:parent() or nil
   found.parent = parent and relative(self, parent, "parent", found.id)
-  if found.type == "net" then found.netnsid = core.nsid(handle) end
+  if found.type == "net" then found.netnsid = core.nsid.get(handle) end
 end
 
 local function add_relatives(self)

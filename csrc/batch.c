@@ -1,0 +1,336 @@
+/*
+ * Batches: requests are put together first, all of them, and sent then, many
+ * in one system call. So what is wrong with a request itself is found before
+ * anything is done.
+ *
+ * The kernel works on all messages of a call before that returns, one after the
+ * other, whatever becomes of each. Who fails is told without being asked, and
+ * the last is asked for its answer, which closes the call: a call has no more
+ * messages than the receive buffer has room for refusals.
+ *
+ * A link's name in a request is the business of the call before: its index is
+ * found out when all earlier requests that change links have been sent.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "netlink.h"
+
+enum { TOGETHER = 64, BYTES = 65536 };
+
+struct record {
+  const struct far_call *call;
+  const char *source; /* where it stands in the user's code, or NULL */
+  int line;
+  int err;
+  size_t at;           /* of its message */
+  const char *missing; /* the link that was not there */
+};
+
+struct name {
+  size_t record, at;
+  const char *name;
+};
+
+struct far_batch {
+  struct far_netlink as; /* what bindings see */
+  struct far_netlink *nl;
+  char *bytes;
+  size_t used, room;
+  struct record *records;
+  size_t count, records_room;
+  struct name *names;
+  size_t names_count, names_done, names_room; /* done: of whole requests */
+  size_t sent, next_name;
+  const char *code, *source; /* of the last request: the kernel of a name */
+  lua_Integer kept;
+};
+
+/* User values: the areas, what is kept. */
+enum { AREAS = 1, KEPT = 2 };
+
+static struct far_batch *check(lua_State *L) {
+  struct far_batch *b = luaL_checkudata(L, 1, FAR_BATCH);
+  luaL_argcheck(L, b->nl != NULL, 1, "the batch has ended");
+  return b;
+}
+
+/* ---- putting together ---- */
+
+int far_batch_new(lua_State *L) {
+  struct far_netlink *nl = luaL_checkudata(L, 1, FAR_NETLINK);
+  far_at_most(L, 1);
+  luaL_argcheck(L, nl->fd >= 0, 1, "netlink handle is closed");
+  struct far_batch *b = lua_newuserdatauv(L, sizeof *b, 2);
+  *b = (struct far_batch){.as = {b, -1, nl->pid, 0}, .nl = nl};
+  luaL_setmetatable(L, FAR_BATCH);
+  lua_newtable(L);
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, -2, ++b->kept);
+  lua_setiuservalue(L, -2, KEPT);
+  return 1;
+}
+
+void far_batch_keep(lua_State *L, struct far_batch *b) {
+  lua_getiuservalue(L, lua_upvalueindex(1), KEPT);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, ++b->kept);
+  lua_pop(L, 1);
+}
+
+/* The batch owns what this answers: an error leaves it as it was. */
+static void *grow(lua_State *L, void *old, size_t *room, size_t needed,
+                  size_t size) {
+  if (needed <= *room)
+    return old;
+  size_t more = *room * 2 > needed ? *room * 2 : needed + 16;
+  void *new = realloc(old, more * size);
+  if (new == NULL)
+    luaL_error(L, "not enough memory for the batch");
+  *room = more;
+  return new;
+}
+
+void far_batch_begin(struct far_batch *b) {
+  b->names_count = b->names_done;
+}
+
+void far_batch_name(lua_State *L, struct far_batch *b, size_t at,
+                    const char *name) {
+  b->names = grow(L, b->names, &b->names_room, b->names_count + 1,
+                  sizeof *b->names);
+  lua_pushstring(L, name);
+  name = lua_tostring(L, -1);
+  far_batch_keep(L, b);
+  b->names[b->names_count++] = (struct name){b->count, at, name};
+}
+
+/* Where the request stands. The name of the code is kept once for all that come
+ * from the same. */
+static void set_where(lua_State *L, struct far_batch *b, struct record *r) {
+  lua_Debug ar;
+  if (!far_where(L, &ar))
+    return;
+  if (ar.source != b->code) {
+    lua_pushstring(L, ar.short_src);
+    b->source = lua_tostring(L, -1);
+    far_batch_keep(L, b);
+    b->code = ar.source;
+  }
+  r->source = b->source;
+  r->line = ar.currentline;
+}
+
+void far_batch_append(lua_State *L, struct far_batch *b,
+                      const struct far_request *r) {
+  size_t length = r->head.nlmsg_len;
+  b->bytes = grow(L, b->bytes, &b->room, b->used + length, 1);
+  b->records = grow(L, b->records, &b->records_room, b->count + 1,
+                    sizeof *b->records);
+  b->records[b->count] = (struct record){.call = r->call, .at = b->used};
+  memcpy(b->bytes + b->used, r->bytes, length);
+  b->used += length;
+  b->names_done = b->names_count;
+  b->count++;
+}
+
+void far_batch_add(lua_State *L, struct far_batch *b,
+                   const struct far_request *r) {
+  if (b->nl == NULL)
+    luaL_error(L, "%s: the batch has ended", r->call->name);
+  far_batch_append(L, b, r);
+  set_where(L, b, &b->records[b->count - 1]);
+}
+
+/* ---- sending ---- */
+
+static struct nlmsghdr *message(const struct far_batch *b, size_t i) {
+  return (struct nlmsghdr *)(b->bytes + b->records[i].at);
+}
+
+static bool changes_links(const struct far_batch *b, size_t i) {
+  int type = b->records[i].call->type;
+  return type == RTM_NEWLINK || type == RTM_DELLINK;
+}
+
+/* Finds out the indices that request `i` wants. */
+static void find_names(lua_State *L, struct far_batch *b, size_t i) {
+  for (; b->next_name < b->names_done && b->names[b->next_name].record == i;
+       b->next_name++) {
+    const struct name *n = &b->names[b->next_name];
+    int32_t index = far_find_link(L, b->nl, n->name);
+    if (index == 0) {
+      b->records[i].err = ENODEV;
+      b->records[i].missing = n->name;
+    }
+    memcpy((char *)message(b, i) + n->at, &index, sizeof index);
+  }
+}
+
+static bool has_names(const struct far_batch *b, size_t i) {
+  return b->next_name < b->names_done && b->names[b->next_name].record == i;
+}
+
+/* How many requests from `first` on go together: 0 when the first cannot go. */
+static size_t together(lua_State *L, struct far_batch *b, size_t first) {
+  bool links = false;
+  size_t i = first, begin = b->records[first].at;
+  for (; i < b->count && i - first < TOGETHER; i++) {
+    struct nlmsghdr *h = message(b, i);
+    if (i > first && b->records[i].at + h->nlmsg_len - begin > BYTES)
+      break;
+    if (links && has_names(b, i))
+      break;
+    find_names(L, b, i);
+    if (b->records[i].err != 0)
+      break;
+    links |= changes_links(b, i);
+    h->nlmsg_seq = b->nl->seq + (uint32_t)(i - first) + 1;
+  }
+  return i - first;
+}
+
+/* A request as it was, for errors. */
+static void restore(const struct far_batch *b, size_t i,
+                    struct far_request *r) {
+  const struct nlmsghdr *h = message(b, i);
+  r->call = b->records[i].call;
+  r->nl = b->nl;
+  r->header = NLMSG_HDRLEN;
+  memcpy(r->bytes, h, h->nlmsg_len);
+}
+
+/* Adds the failure of request `i` to the list at 2. */
+static void add_failure(lua_State *L, const struct far_batch *b, size_t i,
+                        const struct nlmsghdr *h) {
+  const struct record *record = &b->records[i];
+  struct far_request r;
+  luaL_checkstack(L, 8, NULL);
+  if (record->missing != NULL) {
+    far_error_push(L, record->err, record->call->name, record->missing, NULL);
+  } else {
+    restore(b, i, &r);
+    far_refusal(L, &r, record->err, h);
+  }
+  if (record->source != NULL)
+    lua_pushfstring(L, "%s:%d", record->source, record->line);
+  else
+    lua_pushnil(L);
+  lua_setfield(L, -2, "where");
+  lua_pushinteger(L, (lua_Integer)i + 1);
+  lua_setfield(L, -2, "request");
+  lua_rawseti(L, 2, (lua_Integer)lua_rawlen(L, 2) + 1);
+}
+
+/* Reads answers until that to the last of `n` requests from `first` on. */
+static void collect(lua_State *L, struct far_batch *b, size_t first, size_t n) {
+  struct far_answers a = {.at = &a.head};
+  uint32_t before = b->nl->seq - (uint32_t)n;
+  for (bool last = false; !last;) {
+    if (!nlmsg_ok(a.at, a.left))
+      far_receive(L, b->nl, &a, "batch");
+    struct nlmsghdr *h = a.at;
+    a.at = nlmsg_next(h, &a.left);
+    uint32_t which = h->nlmsg_seq - before;
+    if (which == 0 || which > n || h->nlmsg_type != NLMSG_ERROR)
+      continue;
+    last = which == n;
+    size_t i = first + which - 1;
+    b->records[i].err = far_verdict(h);
+    if (b->records[i].err != 0)
+      add_failure(L, b, i, h);
+  }
+}
+
+static void post(lua_State *L, struct far_batch *b, size_t first, size_t n) {
+  struct nlmsghdr *last = message(b, first + n - 1);
+  const char *begin = (const char *)message(b, first);
+  size_t length = (size_t)((char *)last - begin) + last->nlmsg_len;
+  last->nlmsg_flags |= NLM_F_ACK;
+  b->nl->seq += (uint32_t)n;
+  while (send(b->nl->fd, begin, length, 0) == -1) {
+    if (errno != EINTR)
+      far_raise(L, errno, "batch", NULL, NULL);
+    far_interrupted(L);
+  }
+  b->sent = first + n; /* and worked on, whatever happens to the answers */
+}
+
+/* Sends all requests. Answers the list of failures, error objects with the field
+ * `request`, their number in the batch. */
+static int batch_send(lua_State *L) {
+  struct far_batch *b = check(L);
+  lua_settop(L, 1);
+  lua_newtable(L);
+  luaL_argcheck(L, b->nl->fd >= 0, 1, "netlink handle is closed");
+  while (b->sent < b->count) {
+    size_t first = b->sent, n = together(L, b, first);
+    if (n > 0) {
+      post(L, b, first, n);
+      collect(L, b, first, n);
+    } else {
+      b->sent++;
+      add_failure(L, b, first, NULL);
+    }
+    far_interrupted(L);
+  }
+  return 1;
+}
+
+/* ---- for undoing ---- */
+
+void far_batch_push_handle(lua_State *L) {
+  lua_getiuservalue(L, 1, KEPT);
+  lua_rawgeti(L, -1, 1);
+  lua_remove(L, -2);
+}
+
+size_t far_batch_sent(const struct far_batch *b) { return b->sent; }
+
+bool far_batch_made(const struct far_batch *b, size_t i,
+                    struct far_request *r) {
+  restore(b, i, r);
+  return b->records[i].err == 0 && (r->call->flags & NLM_F_EXCL) != 0;
+}
+
+/* ---- the object ---- */
+
+static int batch_close(lua_State *L) {
+  struct far_batch *b = luaL_checkudata(L, 1, FAR_BATCH);
+  free(b->bytes);
+  free(b->records);
+  free(b->names);
+  *b = (struct far_batch){.as = {b, -1, b->as.pid, 0}};
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, KEPT);
+  return 0;
+}
+
+static int batch_len(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)check(L)->count);
+  return 1;
+}
+
+static const luaL_Reg methods[] = {
+  {"send", batch_send},
+  {"undo", far_batch_undo},
+  {"close", batch_close},
+  {NULL, NULL},
+};
+
+static const luaL_Reg meta[] = {
+  {"__close", batch_close},
+  {"__gc", batch_close},
+  {"__len", batch_len},
+  {NULL, NULL},
+};
+
+void far_batch_open(lua_State *L) {
+  far_object(L, FAR_BATCH, meta, methods);
+  lua_pop(L, 1);
+}

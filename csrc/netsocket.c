@@ -1,0 +1,173 @@
+/*
+ * Netlink sockets of other network namespaces. A socket belongs to the
+ * namespace of the thread that makes it, and the caller never moves: a child
+ * that shares memory and descriptors joins the namespace, makes the socket,
+ * which thereby is the caller's, and ends. It runs nothing but what stands
+ * here: no Lua, no allocation, no signal handler, on a stack of its own, while
+ * the caller stands still.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netlink.h"
+#include "netsocket.h"
+#include "sys.h"
+
+/* Texts with errors, errors without a copy of the request, and lists filtered
+ * by the kernel or refused. Before 4.20 the last is not known. */
+static void want(int fd) {
+  const int yes = 1;
+  (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof yes);
+  (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof yes);
+  (void)setsockopt(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &yes, sizeof yes);
+}
+
+int far_socket(void) {
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (fd == -1)
+    return -errno;
+  want(fd);
+  return fd;
+}
+
+/* ---- in the child ---- */
+
+struct errand {
+  const int *netns; /* what to join one after the other; NULL: make new ones */
+  int user;         /* the user namespace that is to own these, or -1 */
+  size_t count;
+  struct far_socket kind;
+  int *fds;   /* what it makes */
+  int result; /* -errno */
+};
+
+/* With the rights of the caller, or with those that it has over the user
+ * namespace that the network namespace belongs to. */
+static int join(int netns) {
+  if (setns(netns, CLONE_NEWNET) == 0)
+    return 0;
+  int err = errno;
+  int user = err == EPERM ? ioctl(netns, NS_GET_USERNS) : -1;
+  if (user == -1)
+    return -err;
+  if (setns(user, CLONE_NEWUSER) == 0 && setns(netns, CLONE_NEWNET) == 0)
+    err = 0;
+  (void)close(user);
+  return -err;
+}
+
+static int go(const struct errand *e, size_t i) {
+  if (e->netns != NULL)
+    return join(e->netns[i]);
+  return unshare(CLONE_NEWNET) == -1 ? -errno : 0;
+}
+
+static int run(struct errand *e) {
+  if (e->user >= 0 && setns(e->user, CLONE_NEWUSER) == -1)
+    return -errno;
+  for (size_t i = 0; i < e->count; i++) {
+    int err = go(e, i);
+    if (err != 0)
+      return err;
+    e->fds[i] = socket(e->kind.family, e->kind.type | SOCK_CLOEXEC,
+                       e->kind.protocol);
+    if (e->fds[i] == -1)
+      return -errno;
+  }
+  return 0;
+}
+
+static int child(void *argument) {
+  struct errand *e = argument;
+  e->result = run(e);
+  return 0;
+}
+
+/* ---- in the caller ---- */
+
+/* A handler that ran in the child would run in the caller's memory. The child
+ * announces its end to nobody but us. */
+static int send_child(struct errand *e) {
+  _Alignas(16) char stack[16384];
+  sigset_t all, before;
+  e->result = -ECHILD; /* it was killed */
+  sigfillset(&all);
+  (void)sigprocmask(SIG_BLOCK, &all, &before);
+  pid_t pid = clone(child, stack + sizeof stack,
+                    CLONE_VM | CLONE_VFORK | CLONE_FILES, e);
+  int err = errno;
+  while (pid != -1 && waitpid(pid, NULL, __WALL) == -1 && errno == EINTR)
+    continue;
+  (void)sigprocmask(SIG_SETMASK, &before, NULL);
+  return pid == -1 ? -err : e->result;
+}
+
+static int make(struct errand *e) {
+  for (size_t i = 0; i < e->count; i++)
+    e->fds[i] = -1;
+  int err = send_child(e);
+  for (size_t i = 0; err != 0 && i < e->count && e->fds[i] >= 0; i++)
+    (void)close(e->fds[i]);
+  return err;
+}
+
+int far_sockets_in(const int *netns, size_t count,
+                   const struct far_socket *kind, int *fds) {
+  struct errand e = {netns, -1, count, *kind, fds, 0};
+  return make(&e);
+}
+
+static const struct far_socket route = {
+  AF_NETLINK, SOCK_RAW, NETLINK_ROUTE,
+};
+
+int far_socket_in(int netns) {
+  int fd;
+  int err = far_sockets_in(&netns, 1, &route, &fd);
+  if (err != 0)
+    return err;
+  want(fd);
+  return fd;
+}
+
+int far_sockets_of_new(int user, int *fds, size_t count) {
+  struct errand e = {NULL, user, count, route, fds, 0};
+  int err = make(&e);
+  for (size_t i = 0; err == 0 && i < count; i++)
+    want(fds[i]);
+  return err;
+}
+
+int far_socket_namespace(int fd) {
+  int namespace = ioctl(fd, SIOCGSKNS, 0L);
+  return namespace == -1 ? -errno : namespace;
+}
+
+int far_link_index(int fd, const char *name) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, name, strnlen(name, sizeof request.ifr_name - 1));
+  return ioctl(fd, SIOCGIFINDEX, &request) == 0 ? request.ifr_ifindex : 0;
+}
+
+const char *far_link_name(int fd, int index, char *to) {
+  struct ifreq request = {.ifr_ifindex = index};
+  if (ioctl(fd, SIOCGIFNAME, &request) == -1)
+    return NULL;
+  return memcpy(to, request.ifr_name, IFNAMSIZ);
+}
+
+unsigned far_link_flags(int fd, const char *name) {
+  struct ifreq request = {0};
+  memcpy(request.ifr_name, name, strnlen(name, sizeof request.ifr_name - 1));
+  if (ioctl(fd, SIOCGIFFLAGS, &request) == -1)
+    return 0;
+  return (unsigned short)request.ifr_flags;
+}

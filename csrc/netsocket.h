@@ -1,0 +1,30 @@
+/*
+ * Sockets of network namespaces that the caller is not in. Raw descriptors,
+ * close-on-exec, or -errno.
+ */
+#ifndef FARSIDE_NETSOCKET_H
+#define FARSIDE_NETSOCKET_H
+
+#include <stddef.h>
+
+struct far_socket {
+  int family, type, protocol;
+};
+
+/* A socket of this kind in each of the namespaces; 0, or -errno and none is
+ * left open. One child makes them all. */
+int far_sockets_in(const int *netns, size_t count,
+                   const struct far_socket *kind, int *fds);
+
+/* A netlink socket of the caller's namespace; of that of a descriptor. */
+int far_socket(void);
+int far_socket_in(int netns);
+
+/* Netlink sockets of as many new namespaces, which belong to a user namespace,
+ * or -1: the caller's. */
+int far_sockets_of_new(int user, int *fds, size_t count);
+
+/* The descriptor of a socket's namespace. */
+int far_socket_namespace(int fd);
+
+#endif

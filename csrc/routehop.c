@@ -1,0 +1,183 @@
+/*
+ * Where a route goes next: one router, or several next hops. Both are put into
+ * a request after everything else, when its family is known: a router may be
+ * of the other one.
+ */
+#define _GNU_SOURCE
+#include <net/if.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "routehop.h"
+
+const struct far_word far_route_flags[] = {
+  {"dead", RTNH_F_DEAD},         {"onlink", RTNH_F_ONLINK},
+  {"pervasive", RTNH_F_PERVASIVE}, {"offload", RTNH_F_OFFLOAD},
+  {"trap", RTNH_F_TRAP},         {"linkdown", RTNH_F_LINKDOWN},
+  {"unresolved", RTNH_F_UNRESOLVED}, {"rt_notify", RTM_F_NOTIFY},
+  {"rt_offload", RTM_F_OFFLOAD}, {"rt_trap", RTM_F_TRAP},
+  {"rt_offload_failed", RTM_F_OFFLOAD_FAILED}, {NULL, 0},
+};
+
+/* ---- the next router, which may be of the other family ---- */
+
+/* Puts the address that the value on top is. */
+static void put_gateway(lua_State *L, struct far_request *r,
+                        const char *field) {
+  const struct rtmsg *m = far_header(r);
+  struct far_address ip = {0};
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  if (!far_ip_parse(text, &ip) || ip.length != FAR_WHOLE)
+    far_bad_value(L, r, field, "address such as \"10.0.0.1\" or \"fd00::1\"");
+  if (m->rtm_family == AF_UNSPEC)
+    far_family(L, r, field, ip.family);
+  if (m->rtm_family == ip.family) {
+    far_put(L, r, RTA_GATEWAY, ip.bytes, far_ip_size(&ip));
+    return;
+  }
+  uint8_t other[2 + 16];
+  const uint16_t family = ip.family;
+  memcpy(other, &family, sizeof family);
+  memcpy(other + 2, ip.bytes, far_ip_size(&ip));
+  far_put(L, r, RTA_VIA, other, 2 + far_ip_size(&ip));
+}
+
+/* The same for a field of the table at `index`: "10.0.0.1", or what lists tell
+ * of one of the other family, { family =, host = }. */
+bool far_put_via(lua_State *L, struct far_request *r, int index) {
+  static const char *const names[] = {"via", "gateway"};
+  bool found = false;
+  for (size_t i = 0; i < FAR_COUNT(names); i++) {
+    if (lua_getfield(L, index, names[i]) == LUA_TTABLE) {
+      lua_getfield(L, -1, "host");
+      lua_remove(L, -2);
+    }
+    if (!lua_isnil(L, -1)) {
+      put_gateway(L, r, names[i]);
+      found = true;
+    }
+    lua_pop(L, 1);
+  }
+  return found;
+}
+
+static void push_via(lua_State *L, const struct far_source *s,
+                     const struct far_attr *a, struct nlattr *n) {
+  const char *data = nla_data(n);
+  uint16_t family;
+  (void)s, (void)a;
+  memcpy(&family, data, sizeof family);
+  lua_createtable(L, 0, 2);
+  lua_pushstring(L, family == AF_INET ? "inet" : "inet6");
+  lua_setfield(L, -2, "family");
+  far_ip_push(L, family, data + sizeof family, FAR_WHOLE);
+  lua_setfield(L, -2, "host");
+}
+
+static void later(lua_State *L, struct far_request *r,
+                  const struct far_attr *a) {
+  (void)L, (void)r, (void)a;
+}
+
+const struct far_codec far_via = {later, push_via, .size = 6};
+const struct far_codec far_gateway = {.put = later};
+
+/* ---- several next hops ---- */
+
+#define HOP(member) offsetof(struct rtnexthop, member)
+
+/* The weight is one more than what is sent. */
+static void put_weight(lua_State *L, struct far_request *r,
+                       const struct far_attr *a) {
+  int whole;
+  lua_Integer weight = lua_tointegerx(L, -1, &whole);
+  if (!whole || weight < 1 || weight > 256)
+    far_bad_value(L, r, a->name, "integer from 1 to 256");
+  ((uint8_t *)far_header(r))[a->type] = (uint8_t)(weight - 1);
+}
+
+static void push_weight(lua_State *L, const struct far_source *s,
+                        const struct far_attr *a, struct nlattr *n) {
+  (void)n;
+  lua_pushinteger(L, ((const uint8_t *)s->header)[a->type] + 1);
+}
+
+static void push_hop_flags(lua_State *L, const struct far_source *s,
+                           const struct far_attr *a, struct nlattr *n) {
+  (void)a, (void)n;
+  far_words_push(L, ((const struct rtnexthop *)s->header)->rtnh_flags, far_route_flags);
+}
+
+static void put_hop_onlink(lua_State *L, struct far_request *r,
+                           const struct far_attr *a) {
+  if (!lua_isboolean(L, -1))
+    far_bad_value(L, r, a->name, "boolean");
+  if (lua_toboolean(L, -1))
+    ((struct rtnexthop *)far_header(r))->rtnh_flags |= RTNH_F_ONLINK;
+}
+
+static const struct far_codec weight = {put_weight, push_weight,
+                                        .header = true};
+static const struct far_codec hop_flags = {.push = push_hop_flags,
+                                           .header = true};
+static const struct far_codec hop_onlink = {.put = put_hop_onlink};
+
+static const struct far_attr hop_attrs[] = {
+  {"dev", HOP(rtnh_ifindex), &far_head_link, NULL, 0},
+  {"gateway", RTA_GATEWAY, &far_ip, NULL, FAR_READ},
+  {"gateway", 0, &far_gateway, NULL, FAR_WRITE},
+  {"via", RTA_VIA, &far_via, NULL, 0},
+  {"weight", HOP(rtnh_hops), &weight, NULL, 0},
+  {"flags", 0, &hop_flags, NULL, FAR_TOLD},
+  {"onlink", 0, &hop_onlink, NULL, FAR_WRITE},
+  {NULL, 0, NULL, NULL, 0},
+};
+
+static void put_hop(lua_State *L, struct far_request *r) {
+  size_t at = r->head.nlmsg_len, header = r->header;
+  if (!lua_istable(L, -1))
+    far_bad_value(L, r, "nexthops", "list of tables");
+  (void)far_inner_header(L, r, sizeof(struct rtnexthop));
+  far_put_table(L, r, -1, hop_attrs, NULL);
+  r->header = header; /* the family of the address stands in the outer one */
+  far_put_via(L, r, lua_absindex(L, -1));
+  struct rtnexthop *hop = (struct rtnexthop *)(r->bytes + at);
+  hop->rtnh_len = (uint16_t)(r->head.nlmsg_len - at);
+}
+
+/* After everything else, when the family is known. */
+void far_put_hops(lua_State *L, struct far_request *r, int table) {
+  if (lua_getfield(L, table, "nexthops") != LUA_TNIL) {
+    if (!lua_istable(L, -1))
+      far_bad_value(L, r, "nexthops", "list of tables");
+    size_t nest = far_nest(L, r, RTA_MULTIPATH);
+    r->within = "nexthops.";
+    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+      put_hop(L, r);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    r->within = "";
+    far_unnest(r, nest);
+  }
+  lua_pop(L, 1);
+}
+
+static void push_hops(lua_State *L, const struct far_source *s,
+                      const struct far_attr *a, struct nlattr *n) {
+  struct rtnexthop *hop = nla_data(n);
+  int left = nla_len(n);
+  lua_Integer count = 0;
+  (void)a;
+  lua_newtable(L);
+  for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len),
+                             hop = RTNH_NEXT(hop)) {
+    const struct far_source one = {s->nl, hop};
+    lua_createtable(L, 0, 4);
+    far_push_table(L, &one, hop_attrs, (struct nlattr *)RTNH_DATA(hop),
+                   (int)hop->rtnh_len - (int)RTNH_LENGTH(0));
+    lua_rawseti(L, -2, ++count);
+  }
+}
+
+const struct far_codec far_hops = {later, push_hops, .size = 0};

@@ -28,27 +28,17 @@ static const struct far_word protocols[] = {
 
 /* ---- the address ---- */
 
-static void put_local(lua_State *L, struct far_request *r,
-                      const struct far_attr *a) {
+/* Its own, or the other end's: the length of the prefix may stand at either. */
+static void put_end(lua_State *L, struct far_request *r,
+                    const struct far_attr *a) {
   struct ifaddrmsg *i = far_header(r);
   struct far_address ip = far_ip_check(L, r, a->name, true);
   if (ip.length != FAR_WHOLE)
     i->ifa_prefixlen = ip.length;
-  far_put(L, r, IFA_LOCAL, ip.bytes, far_ip_size(&ip));
+  far_put(L, r, a->type, ip.bytes, far_ip_size(&ip));
 }
 
-/* The other end; the length of the prefix may stand at this one. */
-static void put_peer(lua_State *L, struct far_request *r,
-                     const struct far_attr *a) {
-  struct ifaddrmsg *i = far_header(r);
-  struct far_address ip = far_ip_check(L, r, a->name, true);
-  if (ip.length != FAR_WHOLE)
-    i->ifa_prefixlen = ip.length;
-  far_put(L, r, IFA_ADDRESS, ip.bytes, far_ip_size(&ip));
-}
-
-static const struct far_codec local = {.put = put_local};
-static const struct far_codec peer = {.put = put_peer};
+static const struct far_codec end = {.put = put_end};
 
 /* ---- flags, together in one attribute ---- */
 
@@ -83,7 +73,7 @@ static void push_flag(lua_State *L, const struct far_source *s,
     lua_pushnil(L);
 }
 
-static const struct far_codec flag = {put_flag, push_flag, .size = 4};
+static const struct far_codec one_flag = {put_flag, push_flag, .size = 4};
 
 /* ---- lifetimes, together in one attribute; `more` says which ---- */
 
@@ -117,10 +107,10 @@ static const struct far_codec life = {
 };
 
 static const struct far_attr attrs[] = {
-  {"1", 0, &local, NULL, FAR_WRITE},
-  {"local", 0, &local, NULL, FAR_WRITE},
-  {"peer", 0, &peer, NULL, FAR_WRITE},
-  {"address", 0, &peer, NULL, FAR_WRITE},
+  {"1", IFA_LOCAL, &end, NULL, FAR_WRITE},
+  {"local", IFA_LOCAL, &end, NULL, FAR_WRITE},
+  {"peer", IFA_ADDRESS, &end, NULL, FAR_WRITE},
+  {"address", IFA_ADDRESS, &end, NULL, FAR_WRITE},
   {"family", AT(ifa_family), &far_head_family, NULL, 0},
   {"prefixlen", AT(ifa_prefixlen), &far_head_u8, NULL, 0},
   {"ifindex", AT(ifa_index), &far_head_link_at, NULL, FAR_TOLD},
@@ -135,18 +125,18 @@ static const struct far_attr attrs[] = {
   {"preferred", 0, &life, &preferred, FAR_WRITE},
   {"valid_life_time", IFA_CACHEINFO, &life, &valid, 0},
   {"preferred_life_time", IFA_CACHEINFO, &life, &preferred, 0},
-  {"secondary", IFA_FLAGS, &flag, &secondary, FAR_TOLD},
-  {"nodad", IFA_FLAGS, &flag, &nodad, 0},
-  {"optimistic", IFA_FLAGS, &flag, &optimistic, 0},
-  {"dadfailed", IFA_FLAGS, &flag, &failed, FAR_TOLD},
-  {"home", IFA_FLAGS, &flag, &home, 0},
-  {"deprecated", IFA_FLAGS, &flag, &deprecated, FAR_TOLD},
-  {"tentative", IFA_FLAGS, &flag, &tentative, FAR_TOLD},
-  {"dynamic", IFA_FLAGS, &flag, &dynamic, FAR_TOLD},
-  {"mngtmpaddr", IFA_FLAGS, &flag, &managed, 0},
-  {"noprefixroute", IFA_FLAGS, &flag, &noroute, 0},
-  {"autojoin", IFA_FLAGS, &flag, &join, 0},
-  {"stable-privacy", IFA_FLAGS, &flag, &stable, FAR_TOLD},
+  {"secondary", IFA_FLAGS, &one_flag, &secondary, FAR_TOLD},
+  {"nodad", IFA_FLAGS, &one_flag, &nodad, 0},
+  {"optimistic", IFA_FLAGS, &one_flag, &optimistic, 0},
+  {"dadfailed", IFA_FLAGS, &one_flag, &failed, FAR_TOLD},
+  {"home", IFA_FLAGS, &one_flag, &home, 0},
+  {"deprecated", IFA_FLAGS, &one_flag, &deprecated, FAR_TOLD},
+  {"tentative", IFA_FLAGS, &one_flag, &tentative, FAR_TOLD},
+  {"dynamic", IFA_FLAGS, &one_flag, &dynamic, FAR_TOLD},
+  {"mngtmpaddr", IFA_FLAGS, &one_flag, &managed, 0},
+  {"noprefixroute", IFA_FLAGS, &one_flag, &noroute, 0},
+  {"autojoin", IFA_FLAGS, &one_flag, &join, 0},
+  {"stable-privacy", IFA_FLAGS, &one_flag, &stable, FAR_TOLD},
   {NULL, 0, NULL, NULL, 0},
 };
 
@@ -206,7 +196,7 @@ static int change(lua_State *L, const struct far_call *call) {
   if (lua_istable(L, 2))
     far_put_table(L, &r, 2, attrs, NULL);
   else
-    put_local(L, &r, &(struct far_attr){.name = "address"});
+    put_end(L, &r, &(struct far_attr){.name = "address", .type = IFA_LOCAL});
   complete(L, &r);
   return far_request_do(L, &r);
 }

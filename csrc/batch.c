@@ -261,8 +261,8 @@ static void post(lua_State *L, struct far_batch *b, size_t first, size_t n) {
   b->sent = first + n; /* and worked on, whatever happens to the answers */
 }
 
-/* Sends all requests. Answers the list of failures, error objects with the field
- * `request`, their number in the batch. */
+/* Sends all requests. Answers the list of failures: error objects, with their
+ * number in the batch in the field `request`. */
 static int batch_send(lua_State *L) {
   struct far_batch *b = check(L);
   lua_settop(L, 1);

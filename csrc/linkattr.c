@@ -75,7 +75,7 @@ static void push_type(lua_State *L, const struct far_source *s,
   lua_pushstring(L, nl_llproto2str(i->ifi_type, type, sizeof type));
 }
 
-static const struct far_codec bit = {put_bit, push_bit, .header = true};
+static const struct far_codec one_bit = {put_bit, push_bit, .header = true};
 static const struct far_codec flag_list = {.push = push_flags, .header = true};
 static const struct far_codec link_type = {.push = push_type, .header = true};
 
@@ -258,11 +258,11 @@ const struct far_attr far_link_later[] = {
 const struct far_attr far_link_attrs[] = {
   {"ifindex", AT(ifi_index), &far_head_s32, NULL, 0},
   {"flags", 0, &flag_list, NULL, FAR_READ},
-  {"up", true, &bit, &up, 0},
-  {"arp", false, &bit, &noarp, FAR_WRITE},
-  {"promisc", true, &bit, &promisc, FAR_WRITE},
-  {"allmulticast", true, &bit, &allmulti, FAR_WRITE},
-  {"multicast", true, &bit, &multicast, FAR_WRITE},
+  {"up", true, &one_bit, &up, 0},
+  {"arp", false, &one_bit, &noarp, FAR_WRITE},
+  {"promisc", true, &one_bit, &promisc, FAR_WRITE},
+  {"allmulticast", true, &one_bit, &allmulti, FAR_WRITE},
+  {"multicast", true, &one_bit, &multicast, FAR_WRITE},
   {"link_type", 0, &link_type, NULL, FAR_READ},
   {"ifname", IFLA_IFNAME, &far_text, NULL, FAR_READ},
   {"name", IFLA_IFNAME, &far_name, NULL, FAR_WRITE},

@@ -91,7 +91,7 @@ void far_push_attribute(lua_State *L, const struct far_call *call,
   for (; nla_ok(a, left); a = nla_next(a, &left)) {
     if ((size_t)((char *)a - (char *)h) != offset)
       continue;
-    for (const struct far_attr *f = call->attrs; f->name != NULL; f++)
+    for (const struct far_attr *f = call->attrs; f != NULL && f->name; f++)
       if (!f->codec->header && f->type == nla_type(a) && f->type != 0) {
         lua_pushstring(L, f->name);
         return;

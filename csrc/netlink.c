@@ -26,7 +26,8 @@ static struct far_netlink *passing(lua_State *L, const char *call) {
   return nl;
 }
 
-/* The handle or batch that the binding is bound to. Both sides of a fork would eat each other's answers. */
+/* The handle or batch that the binding is bound to. Both sides of a fork would
+ * eat each other's answers. */
 static struct far_netlink *usable(lua_State *L, struct far_netlink *nl) {
   if (nl->batch == NULL && nl->fd < 0)
     luaL_error(L, "netlink handle is closed");
@@ -242,8 +243,9 @@ static void add_words(lua_State *L, const struct far_request *r,
                                                (size_t)nla_len(text)));
     lua_setfield(L, -2, "log");
   }
-  if (tb[NLMSGERR_ATTR_OFFS] != NULL) {
-    far_push_attribute(L, r->call, &r->head, nla_get_u32(tb[NLMSGERR_ATTR_OFFS]));
+  struct nlattr *offset = tb[NLMSGERR_ATTR_OFFS];
+  if (offset != NULL) {
+    far_push_attribute(L, r->call, &r->head, nla_get_u32(offset));
     lua_setfield(L, -2, "attribute");
   }
 }

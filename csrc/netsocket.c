@@ -130,7 +130,7 @@ static const struct far_socket route = {
 };
 
 int far_socket_in(int netns) {
-  int fd;
+  int fd = -1;
   int err = far_sockets_in(&netns, 1, &route, &fd);
   if (err != 0)
     return err;

@@ -90,10 +90,10 @@ const struct far_codec far_gateway = {.put = later};
 static void put_weight(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
   int whole;
-  lua_Integer weight = lua_tointegerx(L, -1, &whole);
-  if (!whole || weight < 1 || weight > 256)
+  lua_Integer n = lua_tointegerx(L, -1, &whole);
+  if (!whole || n < 1 || n > 256)
     far_bad_value(L, r, a->name, "integer from 1 to 256");
-  ((uint8_t *)far_header(r))[a->type] = (uint8_t)(weight - 1);
+  ((uint8_t *)far_header(r))[a->type] = (uint8_t)(n - 1);
 }
 
 static void push_weight(lua_State *L, const struct far_source *s,

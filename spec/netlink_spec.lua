@@ -169,6 +169,26 @@ describe("network namespaces", function()
   end)
 end)
 
+describe("the number of a network namespace", function()
+  it("is given once, and is that of ip", function()
+    alone(function()
+      local net <close> = ns.new "net"
+      local nl <close> = ns.netlink(net)
+      assert.is_nil(ns.nsid.get(net))
+      ns.nsid.set(net, 7)
+      assert.equal(7, ns.nsid.get(nl))
+      assert.equal("nsid.set: File exists (EEXIST): The specified nsid "
+        .. "is already used", message(ns.nsid.set, "/proc/self/ns/net", 7))
+      local own <close> = ns.open("self", "net")
+      nl.nsid.set(own)
+      assert.equal(0, nl.nsid.get(own))
+      link.add { name = "moon", kind = "veth", peer = { name = "sun",
+                 netns = net } }
+      assert.equal(7, link.get "moon".link_netnsid)
+    end)
+  end)
+end)
+
 describe("a batch", function()
   it("is sent when it is whole", function()
     alone(function()

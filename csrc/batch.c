@@ -47,7 +47,8 @@ struct far_batch {
   struct name *names;
   size_t names_count, names_done, names_room; /* done: of whole requests */
   size_t sent, next_name;
-  const char *code, *source; /* of the last request: the kernel of a name */
+  const void *code;   /* the function that the last request stands in */
+  const char *source; /* and its file */
   lua_Integer kept;
 };
 
@@ -110,20 +111,33 @@ void far_batch_name(lua_State *L, struct far_batch *b, size_t at,
   b->names[b->names_count++] = (struct name){b->count, at, name};
 }
 
-/* Where the request stands. The name of the code is kept once for all that come
- * from the same. */
-static void set_where(lua_State *L, struct far_batch *b, struct record *r) {
+/* Finds out where the requests of the caller stand, which is on the stack. If it
+ * is not part of the library it is kept, so that no other function comes to its
+ * address, and not looked at again. */
+static int look(lua_State *L, struct far_batch *b) {
   lua_Debug ar;
-  if (!far_where(L, &ar))
-    return;
-  if (ar.source != b->code) {
-    lua_pushstring(L, ar.short_src);
-    b->source = lua_tostring(L, -1);
+  int level = far_where(L, &ar);
+  b->code = level == 1 ? lua_topointer(L, -1) : NULL;
+  if (b->code != NULL) {
+    lua_pushvalue(L, -1);
     far_batch_keep(L, b);
-    b->code = ar.source;
   }
+  b->source = level < 0 ? NULL : lua_pushstring(L, ar.short_src);
+  if (level >= 0)
+    far_batch_keep(L, b);
+  return ar.currentline;
+}
+
+/* Where the request stands. */
+static void set_where(lua_State *L, struct far_batch *b, struct record *r) {
+  lua_Debug caller;
+  if (lua_getstack(L, 1, &caller) == 0)
+    return;
+  lua_getinfo(L, "fl", &caller);
+  bool known = b->code != NULL && lua_topointer(L, -1) == b->code;
+  r->line = known ? caller.currentline : look(L, b);
   r->source = b->source;
-  r->line = ar.currentline;
+  lua_pop(L, 1);
 }
 
 void far_batch_append(lua_State *L, struct far_batch *b,
@@ -267,7 +281,7 @@ static int batch_send(lua_State *L) {
   struct far_batch *b = check(L);
   lua_settop(L, 1);
   lua_newtable(L);
-  luaL_argcheck(L, b->nl->fd >= 0, 1, "netlink handle is closed");
+  far_usable(L, b->nl);
   while (b->sent < b->count) {
     size_t first = b->sent, n = together(L, b, first);
     if (n > 0) {

@@ -30,20 +30,20 @@ static bool ours(lua_State *L, const char *source) {
   return same;
 }
 
-bool far_where(lua_State *L, lua_Debug *ar) {
+int far_where(lua_State *L, lua_Debug *ar) {
   luaL_checkstack(L, 8, NULL);
   for (int level = 0; lua_getstack(L, level, ar); level++) {
     lua_getinfo(L, "Sl", ar);
     if (ar->currentline > 0 && !ours(L, ar->source))
-      return true;
+      return level;
   }
-  return false;
+  return -1;
 }
 
 /* Pushes "script:line" of the user's code, or nil. */
 static void push_where(lua_State *L) {
   lua_Debug ar;
-  if (far_where(L, &ar))
+  if (far_where(L, &ar) >= 0)
     lua_pushfstring(L, "%s:%d", ar.short_src, ar.currentline);
   else
     lua_pushnil(L);

@@ -38,9 +38,9 @@ int far_raise(lua_State *L, int err, const char *call, const char *path,
  * not -1, else raises errno for `call` on `path`. */
 int far_check(lua_State *L, int result, const char *call, const char *path);
 
-/* Finds the innermost Lua function that is not part of the library: `source`,
- * `short_src` and `currentline` of `ar` are set. False when there is none. */
-bool far_where(lua_State *L, lua_Debug *ar);
+/* Finds the innermost Lua function that is not part of the library: its level
+ * and, in `ar`, source, short_src and currentline; -1 when there is none. */
+int far_where(lua_State *L, lua_Debug *ar);
 
 /* Lets a pending Lua hook (^C at the prompt) run after EINTR: it raises. */
 void far_interrupted(lua_State *L);

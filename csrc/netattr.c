@@ -12,7 +12,8 @@
 static const struct far_attr *find(const struct far_attr *attrs,
                                    const char *name) {
   for (; attrs != NULL && attrs->name != NULL; attrs++)
-    if (attrs->only != FAR_READ && strcmp(attrs->name, name) == 0)
+    if (attrs->name[0] == name[0] && attrs->only != FAR_READ &&
+        strcmp(attrs->name, name) == 0)
       return attrs;
   return NULL;
 }
@@ -293,6 +294,17 @@ static void push_word(lua_State *L, const struct far_source *s,
 const struct far_codec far_word8 = {WORD, .size = 1};
 const struct far_codec far_word32 = {WORD, .size = 4};
 const struct far_codec far_head_word = {WORD, .size = 1, .header = true};
+
+static void push_bits(lua_State *L, const struct far_source *s,
+                      const struct far_attr *a, struct nlattr *n) {
+  lua_Integer bits = 0;
+  (void)number_of(s, a, n, &bits);
+  far_words_push(L, (uint64_t)bits, a->more);
+}
+
+#define BITS .push = push_bits, .header = true
+const struct far_codec far_head_bits8 = {BITS, .size = 1};
+const struct far_codec far_head_bits32 = {BITS, .size = 4};
 
 /* ---- strings ---- */
 

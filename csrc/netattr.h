@@ -103,6 +103,7 @@ extern const struct far_codec
   far_switch,    /* a byte: boolean or integer, told as ip tells it: integer */
   far_present,   /* an attribute without a value: true */
   far_word8, far_word32, far_head_word, /* a word of `more`, or a number */
+  far_head_bits8, far_head_bits32, /* words of `more` for bits; told only */
   far_text,      /* a string */
   far_name,      /* a new name of a link */
   far_lladdr,    /* "02:00:00:00:00:01" */

@@ -26,15 +26,20 @@ static struct far_netlink *passing(lua_State *L, const char *call) {
   return nl;
 }
 
-/* The handle or batch that the binding is bound to. Both sides of a fork would
- * eat each other's answers. */
-static struct far_netlink *usable(lua_State *L, struct far_netlink *nl) {
-  if (nl->batch == NULL && nl->fd < 0)
+/* Both sides of a fork would eat each other's answers. */
+void far_usable(lua_State *L, const struct far_netlink *nl) {
+  if (nl->fd < 0)
     luaL_error(L, "netlink handle is closed");
   if (nl->pid != getpid())
     luaL_error(L, "netlink handle of another process (open one in this one)");
+}
+
+/* The handle or batch that the binding is bound to. */
+static struct far_netlink *bound(lua_State *L, struct far_netlink *nl) {
   if (nl->batch != NULL)
     far_batch_begin(nl->batch);
+  else
+    far_usable(L, nl);
   return nl;
 }
 
@@ -58,7 +63,7 @@ void far_request_to(struct far_request *r, struct far_netlink *nl,
 void far_request(lua_State *L, struct far_request *r,
                  const struct far_call *call) {
   struct far_netlink *nl = lua_touserdata(L, lua_upvalueindex(1));
-  far_request_to(r, nl != NULL ? usable(L, nl) : passing(L, call->name), call);
+  far_request_to(r, nl != NULL ? bound(L, nl) : passing(L, call->name), call);
 }
 
 void *far_header(struct far_request *r) {

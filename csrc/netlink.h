@@ -65,6 +65,9 @@ struct far_request {
 void far_request(lua_State *L, struct far_request *r,
                  const struct far_call *call);
 
+/* Raises unless the handle is open, and this process's own. */
+void far_usable(lua_State *L, const struct far_netlink *nl);
+
 /* Begins one for a handle. */
 void far_request_to(struct far_request *r, struct far_netlink *nl,
                     const struct far_call *call);

@@ -96,12 +96,6 @@ static void put_flags(lua_State *L, struct far_request *r,
   lua_pop(L, 1);
 }
 
-static void push_flags(lua_State *L, const struct far_source *s,
-                       const struct far_attr *a, struct nlattr *n) {
-  (void)a, (void)n;
-  far_words_push(L, ((const struct rtmsg *)s->header)->rtm_flags, far_route_flags);
-}
-
 static void put_onlink(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
   if (!lua_isboolean(L, -1))
@@ -110,9 +104,7 @@ static void put_onlink(lua_State *L, struct far_request *r,
     ((struct rtmsg *)far_header(r))->rtm_flags |= RTNH_F_ONLINK;
 }
 
-static const struct far_codec flag_list = {
-  put_flags, push_flags, .header = true,
-};
+static const struct far_codec flag_list = {.put = put_flags};
 static const struct far_codec onlink = {.put = put_onlink};
 
 /* ---- metrics: ip tells a list of one table ---- */
@@ -213,7 +205,8 @@ static const struct far_attr attrs[] = {
   {"scope", AT(rtm_scope), &far_head_word, scopes, 0},
   {"type", AT(rtm_type), &far_head_word, types, 0},
   {"tos", AT(rtm_tos), &far_head_u8, NULL, 0},
-  {"flags", 0, &flag_list, NULL, 0},
+  {"flags", AT(rtm_flags), &far_head_bits32, far_route_flags, FAR_READ},
+  {"flags", 0, &flag_list, NULL, FAR_WRITE},
   {"onlink", 0, &onlink, NULL, FAR_WRITE},
   {"nexthops", RTA_MULTIPATH, &far_hops, NULL, 0},
   {"nhid", RTA_NH_ID, &far_u32, NULL, 0},

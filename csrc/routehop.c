@@ -102,12 +102,6 @@ static void push_weight(lua_State *L, const struct far_source *s,
   lua_pushinteger(L, ((const uint8_t *)s->header)[a->type] + 1);
 }
 
-static void push_hop_flags(lua_State *L, const struct far_source *s,
-                           const struct far_attr *a, struct nlattr *n) {
-  (void)a, (void)n;
-  far_words_push(L, ((const struct rtnexthop *)s->header)->rtnh_flags, far_route_flags);
-}
-
 static void put_hop_onlink(lua_State *L, struct far_request *r,
                            const struct far_attr *a) {
   if (!lua_isboolean(L, -1))
@@ -118,8 +112,6 @@ static void put_hop_onlink(lua_State *L, struct far_request *r,
 
 static const struct far_codec weight = {put_weight, push_weight,
                                         .header = true};
-static const struct far_codec hop_flags = {.push = push_hop_flags,
-                                           .header = true};
 static const struct far_codec hop_onlink = {.put = put_hop_onlink};
 
 static const struct far_attr hop_attrs[] = {
@@ -128,7 +120,7 @@ static const struct far_attr hop_attrs[] = {
   {"gateway", 0, &far_gateway, NULL, FAR_WRITE},
   {"via", RTA_VIA, &far_via, NULL, 0},
   {"weight", HOP(rtnh_hops), &weight, NULL, 0},
-  {"flags", 0, &hop_flags, NULL, FAR_TOLD},
+  {"flags", HOP(rtnh_flags), &far_head_bits8, far_route_flags, FAR_TOLD},
   {"onlink", 0, &hop_onlink, NULL, FAR_WRITE},
   {NULL, 0, NULL, NULL, 0},
 };

@@ -111,9 +111,9 @@ void far_batch_name(lua_State *L, struct far_batch *b, size_t at,
   b->names[b->names_count++] = (struct name){b->count, at, name};
 }
 
-/* Finds out where the requests of the caller stand, which is on the stack. If it
- * is not part of the library it is kept, so that no other function comes to its
- * address, and not looked at again. */
+/* Finds out where the requests of the caller stand, which is on the stack. If
+ * it is not part of the library it is kept, so that no other function comes to
+ * its address, and not looked at again. */
 static int look(lua_State *L, struct far_batch *b) {
   lua_Debug ar;
   int level = far_where(L, &ar);

@@ -44,6 +44,8 @@ CORE_SRC   := $(wildcard csrc/*.c)
 DRIVER_SRC := $(wildcard csrc/driver/*.c)
 CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
 DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
+WALKER_SRC := $(wildcard csrc/walker/*.c)
+MACHINE    := $(shell uname -m)
 BENCH      := $(O)/bench/container $(O)/bench/runner
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
@@ -102,9 +104,9 @@ lint: need-lint ## luacheck, cppcheck, warnings as errors, sizes
 	  --error-exitcode=1 --inline-suppr $(CPPCHECK_QUIET:%=--suppress=%) \
 	  -Icsrc csrc
 	@$(MAKE) --no-print-directory B=$(B)/lint CFLAGS='-O2 -Werror' all
-	@! grep -nE '^.{81,}' csrc/*.[ch] csrc/driver/*.[ch] || \
+	@! grep -nE '^.{81,}' csrc/*.[ch] csrc/*/*.[ch] || \
 	  { echo 'lint: lines of more than 80 columns'; exit 1; }
-	@! wc -l csrc/*.[ch] csrc/driver/*.[ch] $(LUA_SRC) | \
+	@! wc -l csrc/*.[ch] csrc/*/*.[ch] $(LUA_SRC) | \
 	  awk '$$2 != "total" && $$1 > 500' | grep . || \
 	  { echo 'lint: files of more than 500 lines'; exit 1; }
 
@@ -174,6 +176,20 @@ $(DRIVER): $(DRIVER_OBJ) $(CORE_OBJ)
 $(O)/obj/%.o: csrc/%.c Makefile | need-build
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(FLAGS) -c -o $@ $<
+
+# The first process of a container, which the core has inside: small, without
+# libc and without what compilers put in for it. It knows one processor;
+# elsewhere containers are made in Lua.
+$(O)/walker: $(WALKER_SRC) $(wildcard csrc/walker/*.h) csrc/raw.h csrc/sys.h \
+             csrc/walk.h Makefile | need-build
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) -std=c11 $(WARN) -Os -Icsrc -ffreestanding -fno-pie \
+	  -fno-stack-protector -fno-asynchronous-unwind-tables -static -nostdlib \
+	  -no-pie -s -Wl,--build-id=none,-z,noseparate-code -o $@ $(WALKER_SRC)
+
+WALKER := $(if $(filter x86_64,$(MACHINE)),$(O)/walker)
+$(O)/obj/walker.o: CPPFLAGS += $(if $(WALKER),-DFAR_WALKER='"$(WALKER)"')
+$(O)/obj/walker.o: $(WALKER)
 
 $(O)/obj/driver/main.o: CPPFLAGS += -DFARSIDE_VERSION='"$(VERSION)"'
 

@@ -102,9 +102,7 @@ static uint64_t parse(lua_State *L, int arg, const char *list) {
   return mask;
 }
 
-/* A mask from the value at `index`: "a,b", { "a", "b" }, or an integer.
- * `arg` is the argument to blame. */
-static uint64_t check_mask(lua_State *L, int index, int arg) {
+uint64_t far_capabilities(lua_State *L, int index, int arg) {
   uint64_t mask = 0;
   index = lua_absindex(L, index);
   if (lua_isinteger(L, index))
@@ -240,7 +238,7 @@ static void check_sets(lua_State *L, int index, struct caps *c) {
   far_fields(L, index, fields, false);
   for (int i = 0; fields[i] != NULL; i++) {
     if (lua_getfield(L, index, fields[i]) != LUA_TNIL)
-      c->set[i] = check_mask(L, -1, index);
+      c->set[i] = far_capabilities(L, -1, index);
     lua_pop(L, 1);
   }
 }
@@ -291,7 +289,7 @@ static int bind_set(lua_State *L) {
 
 /* words and sets of raise and drop; the sets' bits in *which. */
 static uint64_t change(lua_State *L, uint64_t *which, struct caps *c) {
-  uint64_t mask = check_mask(L, 1, 1);
+  uint64_t mask = far_capabilities(L, 1, 1);
   *which = far_words_rest(L, 2, sets, "capability set");
   luaL_argcheck(L, *which != 0, 2, "capability set expected");
   far_check(L, get_sets(0, c), "capget", NULL);
@@ -352,7 +350,7 @@ the bounding set included: what a container keeps. Nothing is added.
 static int bind_keep(lua_State *L) {
   struct caps c;
   far_at_most(L, 1);
-  uint64_t mask = check_mask(L, 1, 1);
+  uint64_t mask = far_capabilities(L, 1, 1);
   far_check(L, get_sets(0, &c), "capability.keep", NULL);
   check_cap(L, bounding_drop(~mask), "capability.keep", "bounding");
   for (int i = EFFECTIVE; i <= INHERITABLE; i++)
@@ -371,7 +369,7 @@ Whether the calling thread has all of some capabilities.
 static int bind_has(lua_State *L) {
   struct caps c;
   far_at_most(L, 2);
-  uint64_t mask = check_mask(L, 1, 1), which = BIT(EFFECTIVE);
+  uint64_t mask = far_capabilities(L, 1, 1), which = BIT(EFFECTIVE);
   if (!lua_isnoneornil(L, 2))
     which = far_word(L, 2, sets, "capability set");
   far_check(L, get_sets(0, &c), "capability.has", NULL);
@@ -379,7 +377,7 @@ static int bind_has(lua_State *L) {
     own_vectors(&c);
   for (int i = 0; i < SETS; i++)
     mask &= which & BIT(i) ? c.set[i] : UINT64_MAX;
-  lua_pushboolean(L, mask == check_mask(L, 1, 1));
+  lua_pushboolean(L, mask == far_capabilities(L, 1, 1));
   return 1;
 }
 

@@ -97,8 +97,7 @@ static _Noreturn void child(lua_State *L) {
   leave(EXIT_FAILURE);
 }
 
-/* Puts what the options at 1 ask for into `args`; answers the namespaces. */
-static uint64_t check_options(lua_State *L, struct clone_args *args) {
+uint64_t far_clone_options(lua_State *L, struct clone_args *args) {
   static const char *const fields[] = {"cgroup", "parent", NULL};
   far_fields(L, 1, fields, true);
   uint64_t namespaces = far_words(L, 1, far_nswords, "namespace");
@@ -135,7 +134,7 @@ too many. See clone(2).
 */
 static int bind_clone(lua_State *L) {
   struct clone_args args = {0};
-  uint64_t namespaces = check_options(L, &args);
+  uint64_t namespaces = far_clone_options(L, &args);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   far_at_most(L, 2);
   struct far_process *p = far_process_new(L);

@@ -10,6 +10,8 @@ static void (*const areas[])(lua_State *) = {
   far_open_process,
   far_open_pid,
   far_open_clone,
+  far_open_walker,
+  far_open_program,
   far_open_nsenter,
   far_open_exec,
   far_open_signal,

@@ -155,6 +155,12 @@ int far_namespace_open(lua_State *L);
 int far_namespaces_raise(lua_State *L, int err, const char *call,
                          const char *object, uint64_t namespaces);
 
+/* ---- capabilities (capability.c) ---- */
+
+/* A mask from the value at `index`: "a,b", { "a", "b" }, or an integer. `arg`
+ * is the argument to blame. */
+uint64_t far_capabilities(lua_State *L, int index, int arg);
+
 /* ---- processes (process.c) ---- */
 
 struct far_process {
@@ -166,6 +172,14 @@ struct far_process {
 
 /* Pushes a closed process object; the caller stores what it makes. */
 struct far_process *far_process_new(lua_State *L);
+
+/* ---- children in new namespaces (clone.c) ---- */
+
+struct clone_args;
+
+/* Puts what the options at 1 ask for into `args`: namespaces, a cgroup, a
+ * pidfd; answers the namespaces. */
+uint64_t far_clone_options(lua_State *L, struct clone_args *args);
 
 /* ---- /proc/PID (proc.c) ---- */
 
@@ -182,6 +196,8 @@ void far_open_fd(lua_State *L);
 void far_open_process(lua_State *L);
 void far_open_pid(lua_State *L);
 void far_open_clone(lua_State *L);
+void far_open_walker(lua_State *L);
+void far_open_program(lua_State *L);
 void far_open_nsenter(lua_State *L);
 void far_open_exec(lua_State *L);
 void far_open_signal(lua_State *L);

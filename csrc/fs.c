@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
-#include "farside.h"
+#include "program.h"
 #include "sys.h"
 
 /* The resolve flags promise nothing when a rename or mount runs beside them
@@ -65,12 +65,33 @@ static void check_how(lua_State *L, struct open_how *how, bool *optional) {
   *optional = lua_toboolean(L, -1);
 }
 
-static int open_again(int dir, const char *path, const struct open_how *how) {
+static int open_again(const struct far_call *c, const struct open_how *how) {
   int fd, tries = how->resolve & RESOLVE_CACHED ? 1 : TRIES;
   do
-    fd = sys_openat2(dir, path, how);
+    fd = far_perform(c);
   while (fd == -1 && errno == EAGAIN && --tries > 0);
   return fd;
+}
+
+static void describe_open(lua_State *L, struct far_call *c, bool *optional) {
+  struct open_how *how = (struct open_how *)(void *)c->scratch;
+  c->number = SYS_openat2;
+  far_arg_fd(c, far_fd_opt(L, 1, AT_FDCWD));
+  far_arg_text(c, far_path(L, 2));
+  *how = (struct open_how){.flags = far_words(L, 3, open_words, "open flag")};
+  luaL_argcheck(L, (how->flags & O_ACCMODE) != O_ACCMODE, 3,
+                "'wronly' contradicts 'rdwr' (say 'rdwr')");
+  far_at_most(L, 4);
+  check_how(L, how, optional);
+  how->flags |= O_CLOEXEC;
+  far_arg_bytes(c, how, sizeof *how);
+  far_arg(c, sizeof *how);
+}
+
+/* Without the tries again that EAGAIN asks for: for paths of one's own. */
+void far_describe_openat2(lua_State *L, struct far_call *c) {
+  bool optional = false;
+  describe_open(L, c, &optional);
 }
 
 /***
@@ -89,22 +110,24 @@ narrows; `resolve`: `in_root`, `beneath`, `no_magiclinks`, `no_symlinks`,
 the way. EAGAIN is tried again, except with `cached`.
 */
 static int bind_openat2(lua_State *L) {
-  int dir = far_fd_opt(L, 1, AT_FDCWD);
-  const char *path = far_path(L, 2);
-  struct open_how how = {.flags = far_words(L, 3, open_words, "open flag")};
-  luaL_argcheck(L, (how.flags & O_ACCMODE) != O_ACCMODE, 3,
-                "'wronly' contradicts 'rdwr' (say 'rdwr')");
-  far_at_most(L, 4);
+  struct far_call c = {0};
   bool optional = false;
-  check_how(L, &how, &optional);
-  how.flags |= O_CLOEXEC;
+  describe_open(L, &c, &optional);
   int *fd = far_fd_new(L);
-  *fd = open_again(dir, path, &how);
+  *fd = open_again(&c, (const struct open_how *)(void *)c.scratch);
   if (*fd == -1 && errno == ENOENT && optional)
     lua_pushnil(L);
   else
-    far_check(L, *fd, "openat2", path);
+    far_check(L, *fd, "openat2", lua_tostring(L, 2));
   return 1;
+}
+
+void far_describe_mkdirat(lua_State *L, struct far_call *c) {
+  c->number = SYS_mkdirat;
+  far_arg_fd(c, far_fd_opt(L, 1, AT_FDCWD));
+  far_arg_text(c, far_path(L, 2));
+  far_arg(c, far_mode(L, 3, 0777));
+  far_at_most(L, 3);
 }
 
 /***
@@ -116,11 +139,7 @@ Makes a directory.
 @raise see mkdirat(2).
 */
 static int bind_mkdirat(lua_State *L) {
-  int dir = far_fd_opt(L, 1, AT_FDCWD);
-  const char *path = far_path(L, 2);
-  mode_t mode = far_mode(L, 3, 0777);
-  far_at_most(L, 3);
-  return far_check(L, mkdirat(dir, path, mode), "mkdirat", path);
+  return far_do(L, far_describe_mkdirat, "mkdirat", lua_tostring(L, 2));
 }
 
 static const struct far_word node_words[] = {
@@ -158,6 +177,14 @@ static int bind_mknodat(lua_State *L) {
   return far_check(L, mknodat(dir, path, type | mode, device), "mknodat", path);
 }
 
+void far_describe_symlinkat(lua_State *L, struct far_call *c) {
+  c->number = SYS_symlinkat;
+  far_arg_text(c, far_path(L, 1));
+  far_arg_fd(c, far_fd_opt(L, 2, AT_FDCWD));
+  far_arg_text(c, far_path(L, 3));
+  far_at_most(L, 3);
+}
+
 /***
 Makes a symbolic link.
 @function symlinkat
@@ -167,11 +194,7 @@ Makes a symbolic link.
 @raise see symlinkat(2).
 */
 static int bind_symlinkat(lua_State *L) {
-  const char *target = far_path(L, 1);
-  int dir = far_fd_opt(L, 2, AT_FDCWD);
-  const char *path = far_path(L, 3);
-  far_at_most(L, 3);
-  return far_check(L, symlinkat(target, dir, path), "symlinkat", path);
+  return far_do(L, far_describe_symlinkat, "symlinkat", lua_tostring(L, 3));
 }
 
 static const struct far_word link_words[] = {

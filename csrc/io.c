@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "farside.h"
+#include "program.h"
 #include "sys.h"
 
 /***
@@ -132,6 +132,16 @@ static int bind_dup(lua_State *L) {
   return 1;
 }
 
+void far_describe_chdir(lua_State *L, struct far_call *c) {
+  bool path = lua_type(L, 1) == LUA_TSTRING;
+  far_at_most(L, 1);
+  c->number = path ? SYS_chdir : SYS_fchdir;
+  if (path)
+    far_arg_text(c, far_path(L, 1));
+  else
+    far_arg_fd(c, far_fd_check(L, 1));
+}
+
 /***
 Changes the working directory.
 @function chdir
@@ -139,11 +149,9 @@ Changes the working directory.
 @raise see chdir(2).
 */
 static int bind_chdir(lua_State *L) {
-  far_at_most(L, 1);
-  if (lua_type(L, 1) != LUA_TSTRING)
-    return far_check(L, fchdir(far_fd_check(L, 1)), "chdir", NULL);
-  const char *path = far_path(L, 1);
-  return far_check(L, chdir(path), "chdir", path);
+  bool path = lua_type(L, 1) == LUA_TSTRING;
+  return far_do(L, far_describe_chdir, "chdir",
+                path ? lua_tostring(L, 1) : NULL);
 }
 
 /***
@@ -161,6 +169,13 @@ static int bind_getcwd(lua_State *L) {
   return 1;
 }
 
+void far_describe_umask(lua_State *L, struct far_call *c) {
+  luaL_checkany(L, 1);
+  far_at_most(L, 1);
+  c->number = SYS_umask;
+  far_arg(c, far_mode(L, 1, 0));
+}
+
 /***
 Sets which permissions new files never get.
 @function umask
@@ -169,9 +184,9 @@ Sets which permissions new files never get.
 */
 static int bind_umask(lua_State *L) {
   char old[8];
-  luaL_checkany(L, 1);
-  far_at_most(L, 1);
-  snprintf(old, sizeof old, "%04o", (unsigned)umask(far_mode(L, 1, 0)));
+  struct far_call c = {0};
+  far_describe_umask(L, &c);
+  snprintf(old, sizeof old, "%04o", (unsigned)far_perform(&c));
   lua_pushstring(L, old);
   return 1;
 }

@@ -10,10 +10,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "farside.h"
+#include "program.h"
 
 /* How an attribute's value travels: as prctl's result or through a pointer,
  * and what it is in Lua. */
@@ -80,6 +79,18 @@ static unsigned long check_value(lua_State *L, int index, enum shape shape) {
   return (unsigned long)lua_toboolean(L, index);
 }
 
+void far_describe_prctl(lua_State *L, struct far_call *c) {
+  const struct attribute *a = check_attribute(L, 1);
+  far_at_most(L, 2);
+  unsigned long value = check_value(L, 2, a->shape);
+  c->number = SYS_prctl;
+  far_arg(c, (uint64_t)a->set);
+  if (a->shape == NAME)
+    far_arg_text(c, (const char *)value);
+  else
+    far_arg(c, value);
+}
+
 /***
 Gets or sets an attribute of the process (name: of the calling thread).
 @function prctl
@@ -96,8 +107,7 @@ static int bind_prctl(lua_State *L) {
   far_at_most(L, 2);
   if (lua_isnoneornil(L, 2))
     return get_attribute(L, a);
-  unsigned long value = check_value(L, 2, a->shape);
-  return far_check(L, prctl(a->set, value, 0L, 0L, 0L), "prctl", a->name);
+  return far_do(L, far_describe_prctl, "prctl", a->name);
 }
 
 static const struct far_word resources[] = {
@@ -146,6 +156,21 @@ static int limits(lua_State *L, pid_t pid, int index, const char *call) {
   push_limit(L, old.rlim_cur);
   push_limit(L, old.rlim_max);
   return 2;
+}
+
+/* Both limits, so that the old ones are of no interest. */
+void far_describe_setrlimit(lua_State *L, struct far_call *c) {
+  struct rlimit *new = (struct rlimit *)(void *)c->scratch;
+  far_at_most(L, 3);
+  luaL_checkany(L, 3);
+  luaL_argcheck(L, !lua_isnil(L, 2) && !lua_isnil(L, 3), 2,
+                "both limits expected");
+  c->number = SYS_prlimit64;
+  far_arg(c, 0);
+  far_arg(c, far_word(L, 1, resources, "resource"));
+  new->rlim_cur = check_limit(L, 2, 0);
+  new->rlim_max = check_limit(L, 3, 0);
+  far_arg_bytes(c, new, sizeof *new);
 }
 
 /***
@@ -266,6 +291,13 @@ static const struct far_word keyctls[] = {
   {NULL, 0},
 };
 
+void far_describe_keyctl(lua_State *L, struct far_call *c) {
+  c->number = SYS_keyctl;
+  c->tolerated = ENOSYS; /* the kernel keeps no keys */
+  far_arg(c, far_word(L, 1, keyctls, "operation"));
+  far_at_most(L, 1);
+}
+
 /***
 Leaves the keys of the session for a new, empty keyring.
 @function keyctl
@@ -274,10 +306,10 @@ Leaves the keys of the session for a new, empty keyring.
 @raise EDQUOT when the user has too many. See keyctl(2), session-keyring(7).
 */
 static int bind_keyctl(lua_State *L) {
-  long operation = (long)far_word(L, 1, keyctls, "operation");
-  far_at_most(L, 1);
-  long serial = syscall(SYS_keyctl, operation, NULL);
-  if (serial == -1 && errno != ENOSYS)
+  struct far_call c = {0};
+  far_describe_keyctl(L, &c);
+  int serial = far_perform(&c);
+  if (serial == -1 && errno != c.tolerated)
     return far_raise(L, errno, "keyctl", NULL, "%s", lua_tostring(L, 1));
   if (serial == -1)
     luaL_pushfail(L);

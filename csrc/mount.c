@@ -14,6 +14,7 @@
 
 #include "farside.h"
 #include "mount.h"
+#include "program.h"
 #include "sys.h"
 
 static int new_mount(const struct far_mount *m) {
@@ -209,6 +210,21 @@ static int bind_mount(lua_State *L) {
   return 0;
 }
 
+/* A new mount, or a propagation: what is one call. */
+void far_describe_mount(lua_State *L, struct far_call *c) {
+  struct far_mount m;
+  far_mount_check(L, &m);
+  bool new = m.kind == FAR_MOUNT_NEW;
+  luaL_argcheck(L, new || m.kind == FAR_MOUNT_PROPAGATION, 4,
+                "more than one call");
+  c->number = SYS_mount;
+  far_arg_text(c, new ? m.source : NULL);
+  far_arg_text(c, m.target);
+  far_arg_text(c, new ? m.fstype : NULL);
+  far_arg(c, m.set | (new ? 0 : m.propagation));
+  far_arg_text(c, new ? m.data : NULL);
+}
+
 static const struct far_word umount_words[] = {
   {"detach", MNT_DETACH},
   {"force", MNT_FORCE},
@@ -216,6 +232,12 @@ static const struct far_word umount_words[] = {
   {"nofollow", UMOUNT_NOFOLLOW},
   {NULL, 0},
 };
+
+void far_describe_umount(lua_State *L, struct far_call *c) {
+  c->number = SYS_umount2;
+  far_arg_text(c, far_path(L, 1));
+  far_arg(c, far_words_rest(L, 2, umount_words, "umount flag"));
+}
 
 /***
 Unmounts what is mounted on top at a path.
@@ -227,9 +249,14 @@ uses it), `force`, `expire`, `nofollow`
 user namespace inherits. See umount2(2).
 */
 static int bind_umount(lua_State *L) {
-  const char *target = far_path(L, 1);
-  int flags = (int)far_words_rest(L, 2, umount_words, "umount flag");
-  return far_check(L, umount2(target, flags), "umount", target);
+  return far_do(L, far_describe_umount, "umount", lua_tostring(L, 1));
+}
+
+void far_describe_pivot_root(lua_State *L, struct far_call *c) {
+  c->number = SYS_pivot_root;
+  far_arg_text(c, far_path(L, 1));
+  far_arg_text(c, far_path(L, 2));
+  far_at_most(L, 2);
 }
 
 /***
@@ -243,13 +270,14 @@ shared. See pivot_root(2).
 @usage ns.chdir("/srv/root") ns.pivot_root(".", ".") ns.umount(".", "detach")
 */
 static int bind_pivot_root(lua_State *L) {
-  const char *new = far_path(L, 1);
-  const char *old = far_path(L, 2);
-  far_at_most(L, 2);
-  if (sys_pivot_root(new, old) == -1)
-    return far_raise(L, errno, "pivot_root", new, "to %s, old root at %s", new,
-                     old);
-  return 0;
+  struct far_call c = {0};
+  far_describe_pivot_root(L, &c);
+  if (far_perform(&c) == 0)
+    return 0;
+  int err = errno;
+  const char *new = lua_tostring(L, 1);
+  return far_raise(L, err, "pivot_root", new, "to %s, old root at %s", new,
+                   lua_tostring(L, 2));
 }
 
 /***

@@ -9,6 +9,7 @@
 
 #include "farside.h"
 #include "mount.h"
+#include "program.h"
 #include "sys.h"
 
 /* The three ways of keeping access times share a field in which relatime is
@@ -64,6 +65,15 @@ int far_check_place(lua_State *L, int result, const char *call, int dir,
   return 0;
 }
 
+void far_describe_open_tree(lua_State *L, struct far_call *c) {
+  c->number = SYS_open_tree;
+  far_arg_fd(c, far_fd_opt(L, 1, AT_FDCWD));
+  const char *path = far_path(L, 2);
+  far_arg_text(c, path);
+  far_arg(c, far_words_rest(L, 3, tree_words, "open_tree flag") |
+             OPEN_TREE_CLOEXEC | far_empty(path, AT_EMPTY_PATH));
+}
+
 /***
 A descriptor of a place, or, with `clone`, of a detached copy of the mount
 there.
@@ -77,13 +87,12 @@ there.
 `recursive` of a tree with locked mounts. See open_tree(2).
 */
 static int bind_open_tree(lua_State *L) {
-  int dir = far_fd_opt(L, 1, AT_FDCWD);
-  const char *path = far_path(L, 2);
-  unsigned flags = (unsigned)far_words_rest(L, 3, tree_words, "open_tree flag");
-  flags |= OPEN_TREE_CLOEXEC | far_empty(path, AT_EMPTY_PATH);
+  struct far_call c = {0};
+  far_describe_open_tree(L, &c);
   int *fd = far_fd_new(L);
-  *fd = sys_open_tree(dir, path, flags);
-  return far_check_place(L, *fd, "open_tree", dir, path) + 1;
+  *fd = far_perform(&c);
+  return far_check_place(L, *fd, "open_tree", (int)c.args[0].value,
+                         lua_tostring(L, 2)) + 1;
 }
 
 static const struct far_word move_words[] = {
@@ -95,6 +104,22 @@ static const struct far_word move_words[] = {
   {"beneath", MOVE_MOUNT_BENEATH},
   {NULL, 0},
 };
+
+void far_describe_move_mount(lua_State *L, struct far_call *c) {
+  int fromdir = far_fd_opt(L, 1, AT_FDCWD);
+  const char *from = far_path(L, 2);
+  int todir = far_fd_opt(L, 3, AT_FDCWD);
+  const char *to = far_path(L, 4);
+  uint64_t flags = far_words_rest(L, 5, move_words, "move_mount flag");
+  flags |= far_empty(from, MOVE_MOUNT_F_EMPTY_PATH);
+  flags |= far_empty(to, MOVE_MOUNT_T_EMPTY_PATH);
+  c->number = SYS_move_mount;
+  far_arg_fd(c, fromdir);
+  far_arg_text(c, from);
+  far_arg_fd(c, todir);
+  far_arg_text(c, to);
+  far_arg(c, flags);
+}
 
 /***
 Attaches a detached mount, or moves one that is attached.
@@ -109,19 +134,15 @@ at the end of from, of to), `f_automounts`, `t_automounts`, `set_group`,
 @raise see move_mount(2).
 */
 static int bind_move_mount(lua_State *L) {
-  int fromdir = far_fd_opt(L, 1, AT_FDCWD);
-  const char *from = far_path(L, 2);
-  int todir = far_fd_opt(L, 3, AT_FDCWD);
-  const char *to = far_path(L, 4);
-  unsigned flags =
-    (unsigned)far_words_rest(L, 5, move_words, "move_mount flag");
-  flags |= far_empty(from, MOVE_MOUNT_F_EMPTY_PATH);
-  flags |= far_empty(to, MOVE_MOUNT_T_EMPTY_PATH);
-  if (sys_move_mount(fromdir, from, todir, to, flags) == 0)
+  struct far_call c = {0};
+  far_describe_move_mount(L, &c);
+  if (far_perform(&c) == 0)
     return 0;
   int err = errno;
+  const char *from = lua_tostring(L, 2), *to = lua_tostring(L, 4);
   return far_raise(L, err, "move_mount", to, "%s to %s",
-                   far_place(L, fromdir, from), far_place(L, todir, to));
+                   far_place(L, (int)c.args[0].value, from),
+                   far_place(L, (int)c.args[2].value, to));
 }
 
 /* Of the words about access times only one may stand. */
@@ -194,6 +215,25 @@ static int setattr_failed(lua_State *L, int err, int dir, const char *path,
   return far_error_throw(L);
 }
 
+void far_describe_mount_setattr(lua_State *L, struct far_call *c) {
+  static const char *const fields[] = {
+    "set", "clear", "propagation", "userns", "recursive", NULL,
+  };
+  struct sys_mount_attr *attr = (struct sys_mount_attr *)(void *)c->scratch;
+  c->number = SYS_mount_setattr;
+  far_arg_fd(c, far_fd_opt(L, 1, AT_FDCWD));
+  far_arg_text(c, far_path(L, 2));
+  far_fields(L, 3, fields, false);
+  far_at_most(L, 3);
+  lua_pushvalue(L, 3);
+  check_setattr(L, attr);
+  far_field(L, 3, 4, "recursive");
+  far_arg(c, (lua_toboolean(L, 3) ? AT_RECURSIVE : 0) |
+             far_empty(lua_tostring(L, 2), AT_EMPTY_PATH));
+  far_arg_bytes(c, attr, sizeof *attr);
+  far_arg(c, sizeof *attr);
+}
+
 /***
 Changes the attributes of a mount; those not named stay.
 @function mount_setattr
@@ -207,21 +247,11 @@ show; `recursive`: with what is mounted below, all or nothing
 @raise EPERM for clearing what is locked. See mount_setattr(2).
 */
 static int bind_mount_setattr(lua_State *L) {
-  static const char *const fields[] = {
-    "set", "clear", "propagation", "userns", "recursive", NULL,
-  };
-  struct sys_mount_attr attr = {0};
-  int dir = far_fd_opt(L, 1, AT_FDCWD);
-  const char *path = far_path(L, 2);
-  far_fields(L, 3, fields, false);
-  far_at_most(L, 3);
-  lua_pushvalue(L, 3);
-  check_setattr(L, &attr);
-  far_field(L, 3, 4, "recursive");
-  unsigned flags = lua_toboolean(L, 3) ? AT_RECURSIVE : 0;
-  flags |= far_empty(path, AT_EMPTY_PATH);
-  if (sys_mount_setattr(dir, path, flags, &attr) == -1)
-    return setattr_failed(L, errno, dir, path, &attr);
+  struct far_call c = {0};
+  far_describe_mount_setattr(L, &c);
+  if (far_perform(&c) == -1)
+    return setattr_failed(L, errno, (int)c.args[0].value, lua_tostring(L, 2),
+                          (const struct sys_mount_attr *)(void *)c.scratch);
   return 0;
 }
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "farside.h"
+#include "program.h"
 
 /* Pushes the words of a set of namespaces: "mnt,net". */
 static const char *push_words(lua_State *L, uint64_t namespaces) {
@@ -45,6 +45,12 @@ int far_namespaces_raise(lua_State *L, int err, const char *call,
   return far_error_throw(L);
 }
 
+void far_describe_unshare(lua_State *L, struct far_call *c) {
+  luaL_checkany(L, 1);
+  c->number = SYS_unshare;
+  far_arg(c, far_words_rest(L, 1, far_nswords, "namespace"));
+}
+
 /***
 Moves the calling process into new namespaces; with "pid" and "time" only
 its children to come.
@@ -56,10 +62,10 @@ with a second thread. The error's field `namespaces` lists them. See
 unshare(2).
 */
 static int bind_unshare(lua_State *L) {
-  luaL_checkany(L, 1);
-  uint64_t namespaces = far_words_rest(L, 1, far_nswords, "namespace");
-  if (unshare((int)namespaces) == -1)
-    return far_namespaces_raise(L, errno, "unshare", NULL, namespaces);
+  struct far_call c = {0};
+  far_describe_unshare(L, &c);
+  if (far_perform(&c) == -1)
+    return far_namespaces_raise(L, errno, "unshare", NULL, c.args[0].value);
   return 0;
 }
 

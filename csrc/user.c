@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "farside.h"
+#include "program.h"
 
 #define UNCHANGED ((lua_Integer)UINT32_MAX) /* (uid_t)-1 */
 
@@ -108,14 +108,29 @@ static int bind_getresgid(lua_State *L) {
   return push_three(L, real, effective, saved);
 }
 
-static int set_three(lua_State *L, long number, const char *call) {
-  uint32_t real = check_id(L, 1, true);
-  uint32_t effective = check_id(L, 2, true);
-  uint32_t saved = check_id(L, 3, true);
+static void describe_three(lua_State *L, struct far_call *c, long number) {
+  c->number = (uint16_t)number;
+  for (int i = 1; i <= 3; i++)
+    far_arg(c, check_id(L, i, true));
   far_at_most(L, 3);
-  if (syscall(number, real, effective, saved) == -1)
-    return far_raise(L, errno, call, NULL, "to %d, %d, %d", (int)real,
-                     (int)effective, (int)saved);
+}
+
+void far_describe_setresuid(lua_State *L, struct far_call *c) {
+  describe_three(L, c, SYS_setresuid);
+}
+
+void far_describe_setresgid(lua_State *L, struct far_call *c) {
+  describe_three(L, c, SYS_setresgid);
+}
+
+static int set_three(lua_State *L, far_describer *describe,
+                     const char *call) {
+  struct far_call c = {0};
+  describe(L, &c);
+  if (far_perform(&c) == -1)
+    return far_raise(L, errno, call, NULL, "to %d, %d, %d",
+                     (int)c.args[0].value, (int)c.args[1].value,
+                     (int)c.args[2].value);
   return 0;
 }
 
@@ -129,7 +144,7 @@ Sets the user ids of the calling thread.
 does not map. See setresuid(2).
 */
 static int bind_setresuid(lua_State *L) {
-  return set_three(L, SYS_setresuid, "setresuid");
+  return set_three(L, far_describe_setresuid, "setresuid");
 }
 
 /***
@@ -142,7 +157,7 @@ Sets the group ids of the calling thread.
 does not map. See setresgid(2).
 */
 static int bind_setresgid(lua_State *L) {
-  return set_three(L, SYS_setresgid, "setresgid");
+  return set_three(L, far_describe_setresgid, "setresgid");
 }
 
 /***
@@ -166,14 +181,7 @@ static int bind_getgroups(lua_State *L) {
   return 1;
 }
 
-/***
-Sets the supplementary group ids of the calling thread.
-@function setgroups
-@tparam {integer,...} groups may be empty
-@raise EPERM without CAP_SETGID, or when the user namespace denies setgroups.
-See setgroups(2), user_namespaces(7).
-*/
-static int bind_setgroups(lua_State *L) {
+void far_describe_setgroups(lua_State *L, struct far_call *c) {
   static const char *const none[] = {NULL};
   far_fields(L, 1, none, true);
   far_at_most(L, 1);
@@ -187,8 +195,20 @@ static int bind_setgroups(lua_State *L) {
     groups[i] = (gid_t)id;
     lua_pop(L, 1);
   }
-  return far_check(L, (int)syscall(SYS_setgroups, (size_t)count, groups),
-                   "setgroups", NULL);
+  c->number = SYS_setgroups;
+  far_arg(c, (uint64_t)count);
+  far_arg_bytes(c, groups, (size_t)count * sizeof *groups);
+}
+
+/***
+Sets the supplementary group ids of the calling thread.
+@function setgroups
+@tparam {integer,...} groups may be empty
+@raise EPERM without CAP_SETGID, or when the user namespace denies setgroups.
+See setgroups(2), user_namespaces(7).
+*/
+static int bind_setgroups(lua_State *L) {
+  return far_do(L, far_describe_setgroups, "setgroups", NULL);
 }
 
 static const luaL_Reg functions[] = {

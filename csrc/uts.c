@@ -4,9 +4,25 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#include "farside.h"
+#include "program.h"
+
+static void describe_name(lua_State *L, struct far_call *c, long number) {
+  size_t length;
+  const char *name = luaL_checklstring(L, 1, &length);
+  far_at_most(L, 1);
+  c->number = (uint16_t)number;
+  far_arg_bytes(c, name, length);
+  far_arg(c, length);
+}
+
+void far_describe_sethostname(lua_State *L, struct far_call *c) {
+  describe_name(L, c, SYS_sethostname);
+}
+
+void far_describe_setdomainname(lua_State *L, struct far_call *c) {
+  describe_name(L, c, SYS_setdomainname);
+}
 
 /***
 Sets the host name of the calling process's uts namespace.
@@ -16,10 +32,8 @@ Sets the host name of the calling process's uts namespace.
 See sethostname(2).
 */
 static int bind_sethostname(lua_State *L) {
-  size_t length;
-  const char *name = luaL_checklstring(L, 1, &length);
-  far_at_most(L, 1);
-  return far_check(L, sethostname(name, length), "sethostname", name);
+  return far_do(L, far_describe_sethostname, "sethostname",
+                lua_tostring(L, 1));
 }
 
 /***
@@ -29,10 +43,8 @@ Sets the NIS domain name of the calling process's uts namespace.
 @raise as sethostname. See setdomainname(2).
 */
 static int bind_setdomainname(lua_State *L) {
-  size_t length;
-  const char *name = luaL_checklstring(L, 1, &length);
-  far_at_most(L, 1);
-  return far_check(L, setdomainname(name, length), "setdomainname", name);
+  return far_do(L, far_describe_setdomainname, "setdomainname",
+                lua_tostring(L, 1));
 }
 
 /***

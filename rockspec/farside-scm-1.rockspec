@@ -187,6 +187,8 @@ build = {
         "lua/farside/tree.lua",
       ["farside.users"] =
         "lua/farside/users.lua",
+      ["farside.walker"] =
+        "lua/farside/walker.lua",
     },
   },
 }

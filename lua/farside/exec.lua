@@ -147,13 +147,18 @@ local function start(want, files, argv)
   return core.posix_spawn(files, argv, want.env, place)
 end
 
-local function run(want, files, go)
+-- The program's own words, its name first.
+local function arguments(want)
   local argv = table.move(want, 1, #want, 1, {})
   argv[1] = want.argv0 or argv[1]
+  return argv
+end
+
+local function run(want, files, go)
   if want.cwd then enter(want.cwd) end
   core.close_range(3, nil, "cloexec")
   set_cloexec(want.keep, false)
-  return go(want, files, argv)
+  return go(want, files, arguments(want))
 end
 
 -- Says where a command was searched that nobody found.
@@ -178,6 +183,17 @@ local function attempt(want, go)
   if ok then return result end
   if type(result) == "table" then explain(result, want, files, path) end
   error(result, 0)
+end
+
+--- What a command asks for, without doing it.
+-- @tparam string who for messages
+-- @tparam table command as for exec
+-- @treturn table the command, checked
+-- @treturn {string,...} the files that it may mean, to be tried in turn
+-- @treturn {string,...} the program's words, its name first
+function M.resolve(who, command)
+  local want <const> = M.check(who, command)
+  return want, candidates(want[1], search_path(want)), arguments(want)
 end
 
 --- Becomes another program: it is searched for in the path, signals are set to

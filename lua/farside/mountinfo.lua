@@ -38,6 +38,10 @@ end
 local line_pattern <const> =
   "^(%d+) (%d+) (%d+):(%d+) (%S+) (%S+) (%S+)(.-) %- (%S+) (%S*) ?(.*)$"
 
+-- Of the same lines where and of which type, since what is captured costs.
+local point_pattern <const> =
+  "%d+ %d+ %d+:%d+ %S+ (%S+) [^\n]- %- (%S+)[^\n]*"
+
 -- One line as a table, nil for what is no line of mountinfo. The source may
 -- be empty; then two blanks stand side by side.
 local function parse_line(line)
@@ -92,13 +96,10 @@ end
 -- most need of the own mounts, at a fifth of the cost.
 -- @treturn {table,...} each with `target` and `fstype`
 function M.points()
-  local points = {}
-  for line in text_of():gmatch "[^\n]+" do
-    local _, _, _, _, _, target, _, _, fstype = line:match(line_pattern)
-    if fstype then
-      points[#points + 1] = { target = unescape(target),
-                              fstype = unescape(fstype) }
-    end
+  local points, n = {}, 0
+  for target, fstype in text_of():gmatch(point_pattern) do
+    n = n + 1
+    points[n] = { target = unescape(target), fstype = unescape(fstype) }
   end
   return points
 end

@@ -19,7 +19,8 @@ local function reap(payload, status)
     local pid, how, code = core.waitpid(-1, "nohang")
     if not pid then return end
     if pid == payload then
-      core.write(status, string.pack("zi4", how, code))
+      -- EPIPE: the starter has closed the container and asks no more
+      pcall(core.write, status, string.pack("zi4", how, code))
       core._exit(how == "signal" and 128 + code or code)
     end
   end

@@ -246,6 +246,7 @@ end
 -- What has parts to be masked is mounted where its path says and nowhere else:
 -- a link could lead the masks astray.
 local no_links <const> = { proc = true, sysfs = true }
+M.no_links = no_links
 
 local function mountpoint_of(self, fstype, path)
   local there = no_links[fstype] and
@@ -282,6 +283,9 @@ local devices <const> = {
   null = { 1, 3 }, zero = { 1, 5 }, full = { 1, 7 },
   random = { 1, 8 }, urandom = { 1, 9 }, tty = { 5, 0 },
 }
+
+--- The harmless devices by name, each { major, minor }.
+M.devices = devices
 
 -- The host's device as a detached mount, once it is known to be that device.
 local function device(name)

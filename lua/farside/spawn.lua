@@ -2,6 +2,11 @@
 -- namespaces takes its own, in one order. The two share the list; where it
 -- passes from one to the other a baton goes over a socket. A failure on either
 -- side ends both, and comes back as an error that names its step.
+--
+-- The child is a small program where its steps can be told to one
+-- (farside.walker), and the first baton is these steps. Otherwise, and to say
+-- why a step of that one failed, it is a copy of the caller that takes them in
+-- Lua: a plan that fails is walked twice.
 
 local child <const> = require "farside.child"
 local containers <const> = require "farside.container"
@@ -11,6 +16,7 @@ local plans <const> = require "farside.plan"
 local reaper <const> = require "farside.reaper"
 local serial <const> = require "farside.serial"
 local steps <const> = require "farside.step"
+local walker <const> = require "farside.walker"
 
 local M = {}
 
@@ -70,8 +76,12 @@ end
 
 ---- the parent's side ----
 
+-- What is raised when the walker has failed, whose reasons are to be found.
+local stumbled <const> = {}
+
 -- An error that the child sent, or the child's end, which is one too.
 local function child_failed(self, message)
+  if self.quick then error(stumbled, 0) end
   if message then
     error(errors.remake(serial.decode(message)), 0)
   end
@@ -88,11 +98,27 @@ local function await_child(self)
   return descriptors
 end
 
-local function fork_child(self, step, index)
-  local kinds = steps.filled(step.args[1], self.values)
-  self.values[step.as] = core.clone(kinds, function()
-    child_main(self, index + 1)
-  end)
+local function fork_child(self, kinds, index)
+  return core.clone(kinds, function() child_main(self, index + 1) end)
+end
+
+-- nil where that is not possible: by this plan, or on this machine.
+local function start_walker(self, kinds, index)
+  local program, descriptors = walker.program(self.plan, index + 1, self.values,
+                                              self.channel, self.status_writer)
+  if not program then return nil end
+  local ok, process = pcall(core.walker, kinds, descriptors)
+  if not ok and process.call == "clone" then error(process, 0) end
+  if not ok then return nil end
+  self.program = program
+  return process
+end
+
+local function make_child(self, step, index)
+  local kinds <const> = steps.filled(step.args[1], self.values)
+  local process = self.quick and start_walker(self, kinds, index)
+  self.quick = process ~= nil and process ~= false
+  self.values[step.as] = process or fork_child(self, kinds, index)
   self.channel:close()
   self.status_writer:close()
 end
@@ -100,7 +126,7 @@ end
 local function take_parent(self, step, index)
   local ok, failure
   if step.call == "clone" and not step.fail then
-    ok, failure = pcall(fork_child, self, step, index)
+    ok, failure = pcall(make_child, self, step, index)
   else
     ok, failure = pcall(steps.take, step, self.calls, self.values)
   end
@@ -109,9 +135,15 @@ end
 
 ---- both ----
 
+local function pass(self, side)
+  if side == "child" then return core.sendmsg(self.channel, baton) end
+  core.sendmsg(self.mine, self.program or baton)
+  self.program = nil
+end
+
 local function pass_or_await(self, side, turn)
   if turn == side then
-    core.sendmsg(side == "parent" and self.mine or self.channel, baton)
+    pass(self, side)
   elseif side == "parent" then
     await_child(self)
   else
@@ -187,19 +219,19 @@ local function start(self)
   if message then child_failed(self, message) end
 end
 
-local function launch(plan)
-  local _room <close> = plan.trees and require("farside.room").make(plan)
+-- All that a start consists of, with a walker if `quick` and if it can be.
+local function attempt(plan, quick)
   local mine, channel = core.socketpair "seqpacket"
   local reader, writer = core.pipe()
   local self = {
     plan = plan, calls = steps.resolve(plan), values = {},
     mine = mine, channel = channel,
-    status_reader = reader, status_writer = writer,
+    status_reader = reader, status_writer = writer, quick = quick,
   }
-  errors.prepare()
   local ok, failure = pcall(start, self)
   if not ok then
     abandon(self)
+    if failure == stumbled then return nil end
     error(failure, 0)
   end
   return containers.new { process = self.values.child, status = reader,
@@ -207,6 +239,13 @@ local function launch(plan)
                           terminal = self.values.terminal,
                           kept = release(self), plan = plan,
                           values = self.values }
+end
+
+local function launch(plan)
+  local _room <close> = plan.trees and require("farside.room").make(plan)
+  errors.prepare()
+  local container = plan.walker ~= false and attempt(plan, true)
+  return container or attempt(plan, false)
 end
 
 --- Starts a container.

@@ -1,0 +1,217 @@
+--- The child's steps as a program for the walker: a small program that is the
+-- first process of a container, instead of a copy of the caller that would walk
+-- them in Lua (farside.spawn). It takes the steps that are system calls, or a
+-- few of them, which are all of most plans.
+--
+-- What it cannot take (code of the recipe's own, a terminal, a call that has
+-- no place here) is walked in Lua, and so is a plan whose walk has failed: the
+-- walker tells where, Lua why.
+
+local core <const> = require "farside.core"
+local exec <const> = require "farside.exec"
+local steps <const> = require "farside.step"
+
+local M = {}
+
+-- Registers of the walker: results that later steps refer to, from the first
+-- on, and one for what is closed again within a step.
+local passing <const> = 32
+
+local function held(register) return core.register + register end
+
+-- What is raised when a step is not for the walker.
+local refused <const> = {}
+
+local function refuse() error(refused, 0) end
+
+---- steps that are more than one call ----
+
+-- call, or "object:call" → function (program, …)
+local composed <const> = {}
+
+function composed.root(program, directory)
+  program:add(program:result(), "openat2", nil, directory, "path,directory")
+end
+
+local clock <const> = "/proc/self/timens_offsets"
+
+function composed.write_time_offsets(program, offsets)
+  program:add(0, "write", clock, require("farside.clock").text(offsets))
+end
+
+composed["link.set"] = function(program, name, change)
+  if not change.up or next(change, next(change)) then refuse() end
+  program:add(0, "link_up", name)
+end
+
+composed["root:mkdir"] = function(program, root, path, mode)
+  program:add(passing, "directory", root, path, mode)
+  program:add(0, "close", held(passing))
+end
+
+for method, call in pairs { attach = "attach", symlink = "symlink",
+                            write = "file", chmod = "chmod" } do
+  composed["root:" .. method] = function(program, ...)
+    program:add(0, call, ...)
+  end
+end
+
+composed["root:mount"] = function(program, root, fstype, ...)
+  local links <const> = not require("farside.root").no_links[fstype]
+  program:add(0, "mount_inside", links, root, fstype, ...)
+end
+
+composed["root:bind"] = function(program, root, source, path, words)
+  program:add(passing, "tree", source, false, nil, words)
+  program:add(0, "attach", root, held(passing), path)
+end
+
+function composed.bind_tree(program, source, attr)
+  attr = attr or {}
+  if attr.optional then refuse() end -- what refers to it would have to ask
+  program:add(program:result(), "tree", source, attr.alone, attr.type, attr.set)
+end
+
+composed["root:devices"] = function(program, root, directory, ...)
+  local devices <const> = require("farside.root").devices
+  program:add(passing, "directory", root, directory)
+  for _, name in ipairs { ... } do
+    program:add(0, "device", held(passing), name, table.unpack(devices[name]))
+  end
+  program:add(0, "close", held(passing))
+end
+
+composed["root:symlinks"] = function(program, root, directory, links)
+  program:add(passing, "directory", root, directory)
+  for name, target in pairs(links) do
+    program:add(0, "symlinkat", target, held(passing), name)
+  end
+  program:add(0, "close", held(passing))
+end
+
+composed["root:mask"] = function(program, root, ...)
+  for _, path in ipairs { ... } do program:add(0, "mask", root, path) end
+end
+
+composed["root:protect"] = function(program, root, ...)
+  for _, path in ipairs { ... } do program:add(0, "protect", root, path) end
+end
+
+-- The program's place in the world, then itself: farside.exec, call by call.
+local function start(program, call, command)
+  local want <const>, files <const>, argv <const> = exec.resolve(call, command)
+  if want.cwd then
+    program:add(0, "chdir", want.cwd)
+    program:add(0, "inside")
+  end
+  program:add(0, "place", want.session, want.terminal, want.stdin,
+              want.stdout, want.stderr)
+  program:add(0, "close_others")
+  for _, fd in ipairs(want.keep or {}) do
+    program:hold(fd)
+    program:add(0, "keep_open", fd)
+  end
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do
+    if want[name] then program:hold(want[name]) end
+  end
+  program:add(0, call, files, argv, want.env)
+end
+
+function composed.posix_spawn(program, command)
+  start(program, "spawn", command)
+end
+
+function composed.exec(program, command)
+  start(program, "exec", command)
+end
+
+---- a program ----
+
+local Program = {}
+Program.__index = Program
+
+-- Appends a call to the step; a register gets its result, or 0. What is wrong
+-- with the arguments is told when the call is made in Lua.
+function Program:add(register, call, ...)
+  if not pcall(self.append, self.index, register, call, ...) then refuse() end
+end
+
+-- A descriptor that the walker has open, too.
+function Program:hold(fd)
+  self.descriptors[#self.descriptors + 1] = fd
+end
+
+-- What steps may refer to: a result of the walker's own is a register, one of
+-- the parent's a descriptor that the walker gets.
+function Program:refer(value)
+  if type(value) ~= "table" or getmetatable(value) then return end
+  local found = value.ref and self.values[value.ref]
+  if found and math.type(found) ~= "integer" then self:hold(found) end
+  for _, element in pairs(value) do self:refer(element) end
+end
+
+-- The register for the step's result, 0 for none.
+function Program:result()
+  local name <const> = self.current.as
+  if not name then return 0 end
+  self.registers = self.registers + 1
+  if self.registers == passing then refuse() end
+  self.values[name] = held(self.registers)
+  return self.registers
+end
+
+function Program:step(index, step)
+  local values <const> = self.values
+  if step.given and values[step.given] == nil then return end
+  self.index, self.current = index, step
+  if step.refers then
+    for i = 1, step.args.n do self:refer(step.args[i]) end
+  end
+  if step.fail then return self:add(0, "fail", core.errno[step.fail]) end
+  local write <const> = composed[step.on and "root:" .. step.call or step.call]
+  if step.on then
+    if not write then refuse() end
+    return write(self, values[step.on], steps.arguments(step, values))
+  elseif write then return write(self, steps.arguments(step, values))
+  end
+  return self:add(self:result(), step.call, steps.arguments(step, values))
+end
+
+local function write(plan, first, values, channel, status)
+  local program <const> = setmetatable({
+    append = core.program(channel, status), registers = 0,
+    values = setmetatable({}, { __index = values }),
+    descriptors = { channel, status },
+  }, Program)
+  local turn = nil -- the first baton is the program
+  for index = first, #plan do
+    local step <const> = plan[index]
+    if turn and step.where ~= turn then
+      program.append(index, 0, step.where == "child" and "await" or "pass")
+      turn = step.where
+    end
+    if step.where == "child" then
+      turn = "child"
+      program:step(index, step)
+    end
+  end
+  return program.append(), program.descriptors
+end
+
+--- The child's steps of a plan as a program.
+-- @tparam Plan plan
+-- @tparam int first the step after the clone
+-- @tparam table values the results of the parent's steps so far
+-- @tparam fd channel the child's end
+-- @tparam fd status
+-- @treturn[1] string for the walker
+-- @treturn[1] {fd,...} the descriptors that it needs
+-- @treturn[2] nil when a step cannot be taken so
+function M.program(plan, first, values, channel, status)
+  local ok, bytes, descriptors = pcall(write, plan, first, values, channel,
+                                       status)
+  if ok then return bytes, descriptors end
+  if bytes ~= refused then error(bytes, 0) end
+end
+
+return M

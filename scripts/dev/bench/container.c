@@ -244,10 +244,8 @@ static void loopback_up(void) {
     .name = "lo",
   };
   struct { struct nlmsghdr header; struct nlmsgerr error; } answer;
-  int yes = 1, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   must(fd, "socket", "netlink");
-  (void)setsockopt(fd, SOL_NETLINK, NETLINK_EXT_ACK, &yes, sizeof yes);
-  (void)setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &yes, sizeof yes);
   must((int)send(fd, &request, sizeof request, 0), "send", "lo");
   must((int)recv(fd, &answer, sizeof answer, MSG_TRUNC), "recv", "lo");
   if (answer.error.error != 0)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -119,6 +120,7 @@ void read_facts(struct facts *f) {
                          sizeof user - 1), "readlinkat", "user");
   f->root = strcmp(user, "user:[4026531837]") == 0;
   read_mountinfo();
+  must(getrlimit(RLIMIT_NOFILE, &(struct rlimit){0}), "getrlimit", "nofile");
   if (f->root)
     return;
   list("/", f, add_entry);

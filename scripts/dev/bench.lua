@@ -37,6 +37,20 @@ local bwrap <const> = words [[ bwrap --unshare-all --unshare-user --new-session
   --mqueue /dev/mqueue --tmpfs /tmp --tmpfs /run --tmpfs /sys/firmware
   --ro-bind /dev/null /proc/interrupts --cap-drop ALL ]]
 
+-- From a program that holds so much memory; what a copy of it would take grows
+-- with that.
+local function heaps()
+  local rows <const> = { title = "a container from a large program" }
+  for _, size in ipairs { "2M", "64M", "256M" } do
+    rows[#rows + 1] = {
+      name = "ns.run, " .. size, how = "ask", ours = true,
+      command = { driver, here .. "/bench/worker.lua", size },
+      reference = size == "2M", wanted = size == "256M" and 1.3 or nil,
+    }
+  end
+  return rows
+end
+
 -- Containers with so many binds; what 1,000 cost is compared to what 100 do.
 -- bwrap reads the list of mounts for each: 1,000 take it a second.
 local function binds()
@@ -108,6 +122,7 @@ local function tables(tools)
     }, {
       name = "bwrap", how = "run", command = join(bwrap, payload),
     } },
+    heaps(),
     binds(),
   }
 end

@@ -29,7 +29,7 @@ for _, word in ipairs(arg) do
   end
 end
 
-while io.read(1) do
+while heap and io.read(1) do -- which keeps it
   assert(ns.run(recipe))
   io.write "\n"
   io.flush()

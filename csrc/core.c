@@ -31,6 +31,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_uts,
   far_open_capability,
   far_open_tty,
+  far_open_lock,
   far_open_feature,
   far_open_netlink,
 };

@@ -217,6 +217,7 @@ void far_open_user(lua_State *L);
 void far_open_uts(lua_State *L);
 void far_open_capability(lua_State *L);
 void far_open_tty(lua_State *L);
+void far_open_lock(lua_State *L);
 void far_open_feature(lua_State *L);
 void far_open_netlink(lua_State *L);
 

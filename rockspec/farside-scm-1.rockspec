@@ -81,6 +81,8 @@ build = {
         "lua/farside/doctor/security.lua",
       ["farside.doctor.trial"] =
         "lua/farside/doctor/trial.lua",
+      ["farside.detached"] =
+        "lua/farside/detached.lua",
       ["farside.enter"] =
         "lua/farside/enter.lua",
       ["farside.error"] =
@@ -125,6 +127,8 @@ build = {
         "lua/farside/list.lua",
       ["farside.list.holders"] =
         "lua/farside/list/holders.lua",
+      ["farside.log"] =
+        "lua/farside/log.lua",
       ["farside.mount_options"] =
         "lua/farside/mount_options.lua",
       ["farside.mountinfo"] =
@@ -161,6 +165,8 @@ build = {
         "lua/farside/recipe/mounts.lua",
       ["farside.recipe.root"] =
         "lua/farside/recipe/root.lua",
+      ["farside.registry"] =
+        "lua/farside/registry.lua",
       ["farside.repl"] =
         "lua/farside/repl.lua",
       ["farside.room"] =
@@ -177,10 +183,14 @@ build = {
         "lua/farside/show.lua",
       ["farside.spawn"] =
         "lua/farside/spawn.lua",
+      ["farside.state"] =
+        "lua/farside/state.lua",
       ["farside.step"] =
         "lua/farside/step.lua",
       ["farside.subid"] =
         "lua/farside/subid.lua",
+      ["farside.supervisor"] =
+        "lua/farside/supervisor.lua",
       ["farside.terminal"] =
         "lua/farside/terminal.lua",
       ["farside.tree"] =

@@ -14,6 +14,7 @@ local M = {}
 -- @type Container
 local Container = {}
 Container.__index = Container
+M.Container = Container
 
 --- A container that has been started.
 -- @tparam table parts
@@ -125,21 +126,25 @@ local function by_name(env)
   return copy
 end
 
--- What every program in there gets: the steps of the plan that are privileges,
--- with what earlier steps answered, and the environment and place of the
--- payload.
-local function share(self)
-  local plan <const>, steps = self.plan, {}
-  for _, step in ipairs(plan) do
+-- The steps of the plan that are privileges, with what earlier steps answered.
+local function privileges(self)
+  local list = {}
+  for _, step in ipairs(self.plan) do
     if step.privilege and step.where == "child" then
-      steps[#steps + 1] = { call = step.call, label = step.label,
+      list[#list + 1] = { call = step.call, label = step.label,
         fail = step.fail,
         args = require("farside.step").filled(step.args, self.values) }
     end
   end
-  local payload <const> = plan[#plan].args[1]
-  return { steps = steps, env = by_name(payload.env), cwd = payload.cwd,
-           path = payload.path }
+  return list
+end
+
+-- What every program in there gets: privileges, and the environment and place
+-- of the payload.
+function Container:common()
+  local payload <const> = self.plan[#self.plan].args[1]
+  return { steps = privileges(self), env = by_name(payload.env),
+           cwd = payload.cwd, path = payload.path }
 end
 
 local function to_command(given, common)
@@ -162,8 +167,14 @@ local function words(who, ...)
   return given
 end
 
-local function running(self, call)
-  if self.ended or #core.poll({ self.process }, 0) > 0 then
+--- Whether it runs.
+-- @treturn boolean
+function Container:running()
+  return not self.ended and #core.poll({ self.process }, 0) == 0
+end
+
+local function check_running(self, call)
+  if not self:running() then
     core.raise(core.errno.ESRCH, call, nil, tostring(self))
   end
 end
@@ -179,8 +190,8 @@ end
 -- ended
 function Container:spawn(...)
   local given <const> = words("spawn", ...)
-  running(self, "exec")
-  local common <const> = share(self)
+  check_running(self, "exec")
+  local common <const> = self:common()
   local program <const> = require("farside.enter").spawn(self,
     to_command(given, common),
     { steps = common.steps, cgroup = self.values.cgroup })
@@ -227,14 +238,14 @@ end
 -- @raise a message when it has no cgroup; ESRCH when it has ended. See
 -- cgroups(7), cgroup.freeze.
 function Container:pause()
-  running(self, "pause")
+  check_running(self, "pause")
   cgroup(self, "pause"):freeze(true)
 end
 
 --- Lets its processes go on.
 -- @raise as pause
 function Container:resume()
-  running(self, "resume")
+  check_running(self, "resume")
   cgroup(self, "resume"):freeze(false)
 end
 

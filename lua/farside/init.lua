@@ -18,6 +18,7 @@ local library <const> = {
   read_uid_map = "idmap", read_gid_map = "idmap", subids = "subid",
   mountinfo = "mountinfo", write_time_offsets = "clock",
   run = "spawn", spawn = "spawn", plan = "plan",
+  container = "detached", containers = "detached",
   root = "root", bind_tree = "tree", map_tree = "tree",
   list = "list", doctor = "doctor", netlink = "netlink",
 }

@@ -101,6 +101,22 @@ local function capabilities(value, where, fail)
   return list(capability)(value, where, fail)
 end
 
+local function container_name(value, where, fail)
+  return require("farside.registry").name(value, where, fail)
+end
+
+local units <const> = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
+
+local function log_size(value, where, fail)
+  local digits, unit = tostring(value):match "^(%d+)([KMG]?)$"
+  local size <const> = digits and #digits < 10 and digits * units[unit]
+  if not size or size < 4096 then
+    fail(where, "size of at least 4K, such as \"16M\", expected, got '%s'",
+         tostring(value))
+  end
+  return math.tointeger(size)
+end
+
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a key that is on unless it is switched
 -- off has `off`, the option that does so.
@@ -161,6 +177,16 @@ M.keys = {
   { name = "mask", check = fields.boolean, default = true, off = "no_mask",
     help = "show the parts of /proc and /sys that tell or change things of "
         .. "the host" },
+  { name = "detach", short = "d", check = fields.boolean,
+    help = "leave it running, looked after by a process of its own: see ps, "
+        .. "exec, logs, stop and rm" },
+  { name = "name", check = container_name, option = "NAME",
+    help = "what a detached container is called; made up when not given" },
+  { name = "remove", check = fields.boolean,
+    help = "forget a detached container, and its log, when it ends" },
+  { name = "log_size", check = log_size, option = "SIZE",
+    help = "how much is kept of what a detached container writes; 4M when "
+        .. "not given" },
   { name = "proc", check = fields.boolean, default = true, off = "no_proc",
     help = "no /proc" },
   { name = "sys", check = fields.boolean, default = true, off = "no_sys",
@@ -176,8 +202,21 @@ for _, key in ipairs(M.keys) do by_name[key.name] = key.check end
 
 local whole <const> = fields.record(by_name, fields.argument)
 
+-- What only a detached container has.
+local function detached(recipe, fail)
+  for _, key in ipairs { "name", "remove", "log_size" } do
+    if not recipe.detach and recipe[key] ~= nil then
+      fail(key, "only a detached container has this: detach = true")
+    end
+  end
+  if not recipe.detach then return end
+  recipe.name = recipe.name or require("farside.registry").new_name()
+  recipe.log_size = recipe.log_size or 4 << 20
+end
+
 -- What one key asks of another.
 local function consistent(recipe, fail)
+  detached(recipe, fail)
   local shared = recipe.share
   if recipe.network == "host" then shared.net = true end
   if shared.net and recipe.network == "none" then

@@ -205,9 +205,9 @@ local function abandon(self)
 end
 
 local function to_plan(who, recipe)
-  if plans.is(recipe) then return recipe end
+  if plans.is(recipe) then return recipe, {} end
   local checked = require("farside.recipe").check(who, recipe)
-  return plans.make(checked, require("farside.host").facts())
+  return plans.make(checked, require("farside.host").facts()), checked
 end
 
 local function start(self)
@@ -241,7 +241,10 @@ local function attempt(plan, quick)
                           values = self.values }
 end
 
-local function launch(plan)
+--- Starts what a plan describes.
+-- @tparam Plan plan
+-- @treturn Container
+function M.launch(plan)
   local _room <close> = plan.trees and require("farside.room").make(plan)
   errors.prepare()
   local container = plan.walker ~= false and attempt(plan, true)
@@ -250,11 +253,13 @@ end
 
 --- Starts a container.
 -- @tparam table|Plan recipe see farside.recipe for its keys
--- @treturn Container running, its program executed
+-- @treturn Container running, its program executed; with `detach`, a Detached
 -- @raise a message about the recipe, or an error object whose `step` tells
 -- which step of the plan failed; then nothing is left behind
 function M.spawn(recipe)
-  return launch(to_plan("spawn", recipe))
+  local plan <const>, checked <const> = to_plan("spawn", recipe)
+  if not checked.detach then return M.launch(plan) end
+  return require("farside.supervisor").start(checked, plan)
 end
 
 --- Starts a container and waits for its end; signals to the caller go to it.
@@ -264,9 +269,12 @@ end
 -- @treturn int status or signal number
 -- @raise as spawn
 function M.run(recipe)
-  local plan <const> = to_plan("run", recipe)
+  local plan <const>, checked <const> = to_plan("run", recipe)
+  if checked.detach then
+    errors.usage "run: detach: nobody waits for such a container; use spawn"
+  end
   return require("farside.attend").attend(function()
-    return launch(plan)
+    return M.launch(plan)
   end, not plan[#plan].args[1].session)
 end
 

@@ -1,0 +1,159 @@
+--- Detached containers, as anybody holds them who may: found by name, they are
+-- asked and told what their starter could ask and tell.
+
+local containers <const> = require "farside.container"
+local core <const> = require "farside.core"
+local registry <const> = require "farside.registry"
+local serial <const> = require "farside.serial"
+
+local M = {}
+
+--- A detached container. Fields: `name`; `pid`, its first process; `status`,
+-- "running", "exited" or "killed" (its supervisor was, and it with that) when
+-- it was looked up. Methods: those of a container, and these.
+-- @type Detached
+local Detached = setmetatable({}, { __index = containers.Container })
+Detached.__index = Detached
+
+-- A descriptor of the supervisor's as one of ours.
+local function theirs(self, number, flags)
+  return core.openat2(self.proc, "fd/" .. number, flags or "rdonly")
+end
+
+-- Opens what is needed to reach a container that runs.
+local function reach(self)
+  local record <const> = self.record
+  self.supervisor, self.proc = registry.find(record.supervisor)
+  local init, dir = registry.find(record.init)
+  if init then
+    self.process = core.process(record.init.pid, init)
+    init:close()
+    dir:close()
+  end
+  if not self.proc or #record.namespaces == 0 then return end
+  self.namespaces = {}
+  for i, number in ipairs(record.namespaces) do
+    local file <close> = theirs(self, number)
+    self.namespaces[i] = core.open(file)
+  end
+end
+
+local function take(self, record)
+  self.record, self.status = record, record.status
+  if record.status == "exited" then
+    local ok = record.how == "exit" and record.code == 0 or nil
+    self.ended = { ok, record.how, record.code }
+  elseif record.status == "killed" then
+    self.ended = { nil, "signal", 9 }
+  end
+end
+
+--- A detached container, found by its name.
+-- @function container
+-- @tparam string name
+-- @treturn Detached
+-- @raise a message when there is none of this name
+function M.open(who, name)
+  local record <const> = registry.get(who, name)
+  local self = setmetatable({ name = name, kept = {}, programs = {},
+                              values = {}, pid = record.init and
+                              record.init.pid }, Detached)
+  take(self, record)
+  if self.status == "running" then reach(self) end
+  return self
+end
+
+function M.container(name) return M.open("container", name) end
+
+--- What all programs in it share.
+function Detached:common()
+  local sheet <close> = theirs(self, self.record.common)
+  return serial.decode(core.read(sheet, core.fstatat(sheet, "").size, 0))
+end
+
+--- Whether it runs.
+function Detached:running()
+  return not self.ended and self.process ~= nil and self.proc ~= nil
+    and #core.poll({ self.process }, 0) == 0
+end
+
+--- Sends a signal to the payload.
+-- @tparam string|int signal "TERM", 15
+-- @raise ESRCH when it has ended
+function Detached:signal(signal)
+  if not self.process then
+    core.raise(core.errno.ESRCH, "signal", nil, tostring(self))
+  end
+  core.kill(self.process, signal)
+end
+
+--- Waits for the payload's end; one whose supervisor was killed was ended by
+-- signal 9 with it.
+-- @tparam[opt] number|string timeout seconds, or "500ms"
+-- @return as Container:wait
+function Detached:wait(timeout)
+  if self.ended then return table.unpack(self.ended, 1, 3) end
+  if self.supervisor and #core.poll({ self.supervisor }, timeout) == 0 then
+    return nil, "timeout"
+  end
+  take(self, registry.get("wait", self.name))
+  return table.unpack(self.ended, 1, 3)
+end
+
+--- Forgets a container that has ended, and its log.
+-- @tparam[opt] boolean force end it first, if it runs
+-- @raise a message when it runs and is not to be ended
+function Detached:remove(force)
+  local name <const> = self.name
+  if self:running() and not force then
+    require("farside.error").usage("remove: container '%s' is running", name)
+  elseif not self.ended then
+    self:stop(0, "KILL")
+  end
+  registry.locked(function(dir)
+    local record <const> = registry.read(dir, name)
+    local ours <const> = record and (record.status == "broken" or
+      record.supervisor.pid == self.record.supervisor.pid and
+      record.supervisor.start == self.record.supervisor.start)
+    if ours then registry.remove(dir, name) end -- or it is another by now
+  end)
+end
+
+--- What it has written to its standard streams, as far as it is kept.
+-- @treturn string
+function Detached:logs()
+  local parts = {}
+  require("farside.log").read(self.name, function(data)
+    parts[#parts + 1] = data
+  end)
+  return table.concat(parts)
+end
+
+--- Lets go of it; it runs on.
+function Detached:close()
+  containers.close { self.process, self.supervisor, self.proc }
+  containers.close(self.namespaces)
+end
+
+Detached.__close = Detached.close
+
+function Detached:__tostring() return ("container '%s'"):format(self.name) end
+
+--- What is known of all detached containers.
+-- @function containers
+-- @treturn {table,...} sorted by name: `name`, `status`, `pid`, `created` and
+-- `ended` (seconds, as of os.time), `how` and `code` of the end, `command`
+function M.containers()
+  local list = {}
+  for i, record in ipairs(registry.all()) do
+    list[i] = {
+      name = record.name, status = record.status,
+      pid = record.status == "running" and record.init.pid or nil,
+      created = record.created, ended = record.ended, how = record.how,
+      code = record.code, command = record.command, failure = record.failure,
+    }
+  end
+  return list
+end
+
+return M

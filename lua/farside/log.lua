@@ -1,0 +1,115 @@
+--- What a detached container writes to its standard streams, kept in two files
+-- of bounded size: when the newer is full it takes the place of the older.
+
+local core <const> = require "farside.core"
+local state <const> = require "farside.state"
+
+local M = {}
+
+local older <const>, newer <const> = ".1", ""
+
+-- Names of containers and of these files cannot be mixed up: no container's
+-- name has a colon.
+local function file_name(name, which) return name .. ":log" .. which end
+
+local function directory()
+  local path, dir = state.directory "logs"
+  return dir, path
+end
+
+--- The path of the newer file.
+function M.path(name)
+  local dir <close>, path = directory()
+  local _ = dir
+  return path .. "/" .. file_name(name, newer)
+end
+
+---- writing ----
+
+local Log <const> = {}
+Log.__index = Log
+
+local function create(self)
+  return core.openat2(self.dir, file_name(self.name, newer),
+                      "wronly,create,trunc,append,nofollow",
+                      { mode = "0600" })
+end
+
+--- A new log; what was kept under this name before is gone.
+-- @tparam string name the container
+-- @tparam int size bytes that both files have together, at most
+function M.new(name, size)
+  M.remove(name)
+  local self = setmetatable({ name = name, most = size // 2, size = 0,
+                              dir = (directory()) }, Log)
+  self.file = create(self)
+  return self
+end
+
+local function turn(self)
+  self.file:close()
+  core.renameat(self.dir, file_name(self.name, newer), self.dir,
+                file_name(self.name, older))
+  self.file, self.size = create(self), 0
+end
+
+--- Adds what was written. A full disk must not end a container: then it is
+-- dropped, and counted.
+function Log:write(data)
+  local ok = pcall(function()
+    if self.size + #data > self.most and self.size > 0 then turn(self) end
+    self.size = self.size + #data
+    core.write(self.file, data)
+  end)
+  if not ok then self.lost = (self.lost or 0) + #data end
+end
+
+---- reading ----
+
+local function open(dir, name, which)
+  local ok, file = pcall(core.openat2, dir, file_name(name, which),
+                         "rdonly,nofollow")
+  return ok and file or nil
+end
+
+-- Hands on what is left in a file.
+local function pour(file, take)
+  for data in function() return core.read(file, 65536) end do take(data) end
+end
+
+local function same(file, dir, name)
+  local ok, now = pcall(core.fstatat, dir, file_name(name, newer), "nofollow")
+  return ok and now.ino == core.fstatat(file, "").ino
+end
+
+--- Reads a container's log.
+-- @tparam string name
+-- @tparam function take gets the pieces in order
+-- @tparam[opt] function follow called at the end: true to go on, when it has
+-- waited for more
+function M.read(name, take, follow)
+  local dir <close> = directory()
+  local old <close> = open(dir, name, older)
+  local file = open(dir, name, newer)
+  if old then pour(old, take) end
+  while file do
+    local more = follow and follow()
+    pour(file, take)
+    if not same(file, dir, name) then -- it was turned: what came is in it
+      file:close()
+      file = open(dir, name, newer)
+    elseif not more then
+      file = file:close()
+    end
+  end
+end
+
+--- Takes a container's log away.
+function M.remove(name)
+  local dir <close> = directory()
+  for _, which in ipairs { older, newer } do
+    pcall(core.unlinkat, dir, file_name(name, which)) -- ENOENT
+  end
+end
+
+return M

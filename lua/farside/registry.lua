@@ -1,0 +1,252 @@
+--- Containers that are known by a name: one small file for each, which says who
+-- looks after it and how it ended. A file is written whole under another name
+-- and renamed, under a lock that all commands share; so whenever anything is
+-- killed, the next command finds either the old or the new file.
+--
+-- A process is known by its pid, the moment that it started and the boot that
+-- this was in, never by its pid alone; what is done to it is done by a pidfd.
+
+local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
+local serial <const> = require "farside.serial"
+local state <const> = require "farside.state"
+
+local M = {}
+
+local directory <const> = "containers"
+local version <const> = 1
+
+---- names ----
+
+--- Checks a container's name: letters, digits, "_", "." and "-", of which the
+-- first is a letter or a digit; at most 64 bytes.
+function M.name(value, path, fail)
+  if type(value) ~= "string" then
+    fail(path, "string expected, got %s", type(value))
+  elseif not value:find "^%w[%w_.-]*$" or #value > 64 then
+    fail(path, "name of a container expected (letters, digits, _ . - and at "
+         .. "most 64 of them), got '%s'", value)
+  end
+  return value
+end
+
+local moons <const> = { "io", "europa", "rhea", "titan", "dione", "tethys",
+                        "mimas", "oberon", "ariel", "triton", "charon",
+                        "phobos", "deimos", "callisto", "titania", "luna" }
+
+--- A name for a container that was given none.
+function M.new_name()
+  local file <close> = assert(io.open "/dev/urandom")
+  local moon, number = string.unpack("<BI3", file:read(4))
+  return ("%s-%06x"):format(moons[moon % #moons + 1], number)
+end
+
+local function check_name(who, name)
+  M.name(name, "name", function(_, format, ...)
+    errors.usage("%s: %s", who, format:format(...))
+  end)
+end
+
+---- processes ----
+
+local function boot()
+  local file <close> = assert(io.open "/proc/sys/kernel/random/boot_id")
+  return file:read "l"
+end
+
+-- The moment that a process started, in ticks since the boot.
+local function start_of(dir)
+  local file <close> = core.openat2(dir, "stat", "rdonly")
+  local text <const> = core.read(file, 4096)
+  local fields <const> = text:match ".*%)(.*)" -- a name may have anything in it
+  local n = 2
+  for field in fields:gmatch "%S+" do
+    n = n + 1
+    if n == 22 then return field end
+  end
+end
+
+--- What a process is known by.
+-- @param target a process object, a pidfd or a pid
+-- @treturn table { pid, start, boot }
+function M.identity(target)
+  local dir <close>, pid = core.open_proc(target)
+  return { pid = pid, start = start_of(dir), boot = boot() }
+end
+
+--- The process that is meant, if it still runs.
+-- @tparam table identity
+-- @treturn fd a pidfd, or nil
+-- @treturn fd its directory in /proc
+function M.find(identity)
+  if not identity or identity.boot ~= boot() then return nil end
+  local ok, pidfd = pcall(core.pidfd_open, identity.pid)
+  if not ok then return nil end
+  local there, dir = pcall(core.open_proc, pidfd)
+  -- ESRCH, ENOENT: it has just ended
+  local same = there and pcall(start_of, dir) and
+    start_of(dir) == identity.start and #core.poll({ pidfd }, 0) == 0
+  if same then return pidfd, dir end
+  pidfd:close()
+  if there then dir:close() end
+  return nil
+end
+
+---- files ----
+
+--- Has a function run by one process at a time, of all that use the state.
+-- @tparam function fn gets the directory, open
+-- @return what it returns
+function M.locked(fn)
+  local dir <close> = state.lock(directory)
+  return fn(dir)
+end
+
+local function read_file(dir, name)
+  local ok, file = pcall(core.openat2, dir, name, "rdonly,nofollow")
+  if not ok then
+    if file.code == "ENOENT" then return nil end
+    error(file, 0)
+  end
+  local open <close>, parts = file, {}
+  for part in function() return core.read(open, 65536) end do
+    parts[#parts + 1] = part
+  end
+  return table.concat(parts)
+end
+
+--- The record of a name, nil when there is none. One that cannot be read is
+-- { name, status = "broken" }.
+function M.read(dir, name)
+  local bytes <const> = read_file(dir, name)
+  if not bytes then return nil end
+  local ok, record = pcall(serial.decode, bytes)
+  if ok and type(record) == "table" and record.version == version then
+    return record
+  end
+  return { name = name, status = "broken" }
+end
+
+--- Writes a record, whole or not at all.
+function M.write(dir, record)
+  record.version = version
+  local temporary <const> = (".%s.%d"):format(record.name, core.getpid())
+  pcall(core.unlinkat, dir, temporary) -- ENOENT; or a dead namesake's
+  local file <close> = core.openat2(dir, temporary, "wronly,create,excl",
+                                    { mode = "0600" })
+  local ok, failure = pcall(core.write, file, serial.encode(record))
+  if ok then
+    ok, failure = pcall(core.renameat, dir, temporary, dir, record.name)
+  end
+  if not ok then
+    pcall(core.unlinkat, dir, temporary)
+    error(failure, 0)
+  end
+end
+
+--- All names that have a record, sorted. What a writer that was killed has
+-- left is removed.
+function M.names(dir)
+  local names = {}
+  for _, entry in ipairs(core.readdir(dir)) do
+    if entry.name:sub(1, 1) == "." then
+      pcall(core.unlinkat, dir, entry.name)
+    else
+      names[#names + 1] = entry.name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+---- putting right ----
+
+-- Does what a thing that was kept would have done at the end: the public call
+-- and its arguments.
+local function undo(record)
+  local ns <const> = require "farside"
+  for i = #(record.undo or {}), 1, -1 do
+    local call <const> = record.undo[i]
+    local fn = ns
+    for word in call[1]:gmatch "[^.]+" do fn = fn[word] end
+    pcall(fn, table.unpack(call, 2)) -- what is undone already is well
+  end
+end
+
+-- Ends what is left of a container that nobody looks after any more. Its first
+-- process ends with its supervisor as a rule; with `init = false` only if the
+-- program lets it.
+local function finish(record)
+  local pidfd, dir = M.find(record.init)
+  if not pidfd then return end
+  pcall(core.kill, pidfd, "KILL") -- ESRCH: it has just ended
+  core.poll({ pidfd }, 10)
+  pidfd:close()
+  dir:close()
+end
+
+local lives <const> = { starting = true, running = true }
+
+--- Compares a record with what there is, and puts right what does not agree:
+-- whose supervisor was killed is ended, with what was made for it.
+-- @tparam fd dir of the records, locked
+-- @tparam table record
+-- @treturn table|nil the record as it is now; nil when nothing came of it
+function M.settle(dir, record)
+  if not lives[record.status] then return record end
+  local supervisor, proc = M.find(record.supervisor)
+  if supervisor then
+    supervisor:close()
+    proc:close()
+    return record
+  end
+  finish(record)
+  undo(record)
+  if record.status == "starting" then
+    M.remove(dir, record.name)
+    return nil
+  end
+  record.status, record.undo = "killed", nil
+  M.write(dir, record)
+  return record
+end
+
+--- Takes away a record and the container's log.
+function M.remove(dir, name)
+  pcall(core.unlinkat, dir, name) -- ENOENT
+  require("farside.log").remove(name)
+end
+
+--- The record of a container, as it is now.
+-- @tparam string who the function that was called
+-- @tparam string name
+-- @treturn table
+-- @raise a message when there is none of this name
+function M.get(who, name)
+  check_name(who, name)
+  local known
+  local record = M.locked(function(dir)
+    local found = M.read(dir, name)
+    found = found and M.settle(dir, found)
+    known = not found and M.names(dir)
+    return found
+  end)
+  if record then return record end
+  errors.usage("%s: no container '%s'%s", who, name, #known == 0 and ""
+    or (" (there is %s)"):format(table.concat(known, ", ")))
+end
+
+--- The records of all containers, as they are now.
+-- @treturn {table,...} sorted by name
+function M.all()
+  return M.locked(function(dir)
+    local list = {}
+    for _, name in ipairs(M.names(dir)) do
+      local record = M.read(dir, name)
+      list[#list + 1] = record and M.settle(dir, record)
+    end
+    return list
+  end)
+end
+
+return M

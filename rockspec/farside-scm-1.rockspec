@@ -45,14 +45,24 @@ build = {
         "lua/farside/child.lua",
       ["farside.cli.doctor"] =
         "lua/farside/cli/doctor.lua",
+      ["farside.cli.exec"] =
+        "lua/farside/cli/exec.lua",
       ["farside.cli.init"] =
         "lua/farside/cli/init.lua",
+      ["farside.cli.logs"] =
+        "lua/farside/cli/logs.lua",
       ["farside.cli.ls"] =
         "lua/farside/cli/ls.lua",
       ["farside.cli.plan"] =
         "lua/farside/cli/plan.lua",
+      ["farside.cli.ps"] =
+        "lua/farside/cli/ps.lua",
+      ["farside.cli.rm"] =
+        "lua/farside/cli/rm.lua",
       ["farside.cli.run"] =
         "lua/farside/cli/run.lua",
+      ["farside.cli.stop"] =
+        "lua/farside/cli/stop.lua",
       ["farside.clock"] =
         "lua/farside/clock.lua",
       ["farside.clone"] =
@@ -137,6 +147,8 @@ build = {
         "lua/farside/netlink.lua",
       ["farside.options"] =
         "lua/farside/options.lua",
+      ["farside.outcome"] =
+        "lua/farside/outcome.lua",
       ["farside.plan"] =
         "lua/farside/plan.lua",
       ["farside.plan.files"] =

@@ -56,7 +56,7 @@ describe("farside run", function()
 
   local wrong <const> = {
     [""] = "a command is expected",
-    ["--nope -- true"] = "unknown option '--nope'",
+    ["--nope -- true"] = "unknown option '--nope' (did you mean '--name'?)",
     ["--hostname"] = "option '--hostname' needs NAME",
     ["--readonly=yes -- true"] = "option '--readonly' takes no value",
     ["--bind /x -- true"] = "--bind: SRC:DST[:ro] expected, got '/x'",

@@ -50,7 +50,8 @@ local function furnish()
 end
 
 local function output_of(path)
-  local pipe <const> = io.popen(driver .. " " .. path .. " 2>&1 </dev/null")
+  local pipe <const> = io.popen("XDG_RUNTIME_DIR=/run " .. driver .. " " .. path
+                                .. " 2>&1 </dev/null")
   local text <const> = pipe:read "a"
   assert(pipe:close(), text)
   return (text:gsub("\n$", ""))
@@ -72,6 +73,7 @@ describe("the README", function()
         furnish()
         assert.equal(promised(example.text), output_of(path))
       end)
+      t.reap() -- what looks after a detached container
     end)
   end
 

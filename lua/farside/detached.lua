@@ -24,12 +24,9 @@ end
 local function reach(self)
   local record <const> = self.record
   self.supervisor, self.proc = registry.find(record.supervisor)
-  local init, dir = registry.find(record.init)
-  if init then
-    self.process = core.process(record.init.pid, init)
-    init:close()
-    dir:close()
-  end
+  local dir
+  self.process, dir = registry.find(record.init)
+  containers.close(dir)
   if not self.proc or #record.namespaces == 0 then return end
   self.namespaces = {}
   for i, number in ipairs(record.namespaces) do
@@ -48,14 +45,8 @@ local function take(self, record)
   end
 end
 
---- A detached container, found by its name.
--- @function container
--- @tparam string name
--- @treturn Detached
--- @raise a message when there is none of this name
-function M.open(who, name)
-  local record <const> = registry.get(who, name)
-  local self = setmetatable({ name = name, kept = {}, programs = {},
+local function hold(record)
+  local self = setmetatable({ name = record.name, kept = {}, programs = {},
                               values = {}, pid = record.init and
                               record.init.pid }, Detached)
   take(self, record)
@@ -63,6 +54,27 @@ function M.open(who, name)
   return self
 end
 
+--- A detached container, found by its name.
+-- @tparam string who the function that was called
+-- @tparam string name
+-- @treturn Detached
+-- @raise a message when there is none of this name
+function M.open(who, name) return hold(registry.get(who, name)) end
+
+--- One that has just been started; it may have ended and be forgotten by now.
+-- @tparam string name
+-- @treturn Detached
+function M.started(name)
+  local record <const> = registry.look(name)
+  if record then return hold(record) end
+  return setmetatable({ name = name, status = "removed",
+                        ended = { nil, "removed" } }, Detached)
+end
+
+--- A detached container, found by its name.
+-- @tparam string name
+-- @treturn Detached
+-- @raise a message when there is none of this name
 function M.container(name) return M.open("container", name) end
 
 --- What all programs in it share.
@@ -90,13 +102,19 @@ end
 --- Waits for the payload's end; one whose supervisor was killed was ended by
 -- signal 9 with it.
 -- @tparam[opt] number|string timeout seconds, or "500ms"
--- @return as Container:wait
+-- @return as Container:wait; nil and "removed" when it was forgotten with its
+-- end
 function Detached:wait(timeout)
   if self.ended then return table.unpack(self.ended, 1, 3) end
   if self.supervisor and #core.poll({ self.supervisor }, timeout) == 0 then
     return nil, "timeout"
   end
-  take(self, registry.get("wait", self.name))
+  local record <const> = registry.look(self.name)
+  if record and registry.same(record, self.record) then
+    take(self, record)
+  else
+    self.status, self.ended = "removed", { nil, "removed" }
+  end
   return table.unpack(self.ended, 1, 3)
 end
 
@@ -105,17 +123,17 @@ end
 -- @raise a message when it runs and is not to be ended
 function Detached:remove(force)
   local name <const> = self.name
+  if self.status == "removed" then return end
   if self:running() and not force then
     require("farside.error").usage("remove: container '%s' is running", name)
-  elseif not self.ended then
+  elseif self:running() then
     self:stop(0, "KILL")
   end
   registry.locked(function(dir)
     local record <const> = registry.read(dir, name)
-    local ours <const> = record and (record.status == "broken" or
-      record.supervisor.pid == self.record.supervisor.pid and
-      record.supervisor.start == self.record.supervisor.start)
-    if ours then registry.remove(dir, name) end -- or it is another by now
+    if record and registry.same(record, self.record) then
+      registry.remove(dir, name)
+    end
   end)
 end
 
@@ -139,8 +157,7 @@ Detached.__close = Detached.close
 
 function Detached:__tostring() return ("container '%s'"):format(self.name) end
 
---- What is known of all detached containers.
--- @function containers
+--- What is known of all containers that have a name.
 -- @treturn {table,...} sorted by name: `name`, `status`, `pid`, `created` and
 -- `ended` (seconds, as of os.time), `how` and `code` of the end, `command`
 function M.containers()

@@ -119,7 +119,9 @@ local function join(job)
                        job.kinds)
   guarded(job, change_root, job)
   joins.shield(job.joined)
-  if job.joined.pid then guarded(job, clone_program, job) end
+  if job.joined.pid and not job.outside then
+    guarded(job, clone_program, job)
+  end
   tell(job, "program")
   be_program(job)
 end
@@ -150,8 +152,8 @@ local function packed(job)
     handles = handles, process = passed(job.process), kinds = job.kinds,
     caller = passed(job.caller), channel = passed(job.channel),
     root = passed(job.root), directory = passed(job.directory),
-    preserve = job.preserve, tty = job.tty, steps = job.steps,
-    command = command,
+    preserve = job.preserve, outside = job.outside, tty = job.tty,
+    steps = job.steps, command = command,
   }
 end
 
@@ -246,7 +248,7 @@ end
 
 -- Whether files of somebody in there are executed.
 local function foreign_files(job)
-  if job.handles or not job.kinds or job.root then return true end
+  if not job.kinds or job.root then return true end
   for _, kind in ipairs(job.kinds) do
     if kind == "mnt" then return true end
   end
@@ -276,6 +278,16 @@ local function aim(job, target)
   end
 end
 
+-- Of the handles those of the kinds that are wanted.
+local function choose(job)
+  local wanted, chosen = {}, {}
+  for _, kind in ipairs(job.kinds) do wanted[kind] = true end
+  for _, handle in ipairs(job.handles) do
+    if wanted[handle.kind] then chosen[#chosen + 1] = handle end
+  end
+  job.handles = chosen
+end
+
 local function job_of(target, command, options)
   local job <const> = { steps = {}, command = {} }
   for key, value in pairs(options or {}) do job[key] = value end
@@ -284,6 +296,7 @@ local function job_of(target, command, options)
   job.command.tty = nil
   job.command = execs.check("exec", job.command)
   aim(job, target)
+  if job.handles and job.kinds then choose(job) end
   job.calls = steps.resolve(job.steps)
   joins.prepare()
   return job
@@ -296,7 +309,8 @@ end
 -- multiplexer in there, or true for /dev/pts/ptmx
 -- @tparam[opt] table options
 --
--- - `kinds`: of a process, the namespaces to join; all without it
+-- - `kinds`: the namespaces to join; all without it
+-- - `outside`: stay out of the pid namespace, for children only to be in it
 -- - `steps`: of a plan, to be taken before the program is executed
 -- - `cgroup`: the descriptor of a cgroup directory to be in
 -- - `root`, `directory`: descriptors of directories to be the root, and to

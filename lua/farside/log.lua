@@ -53,15 +53,21 @@ local function turn(self)
   self.file, self.size = create(self), 0
 end
 
+local function add(self, piece)
+  if self.size + #piece > self.most then turn(self) end
+  self.size = self.size + #piece
+  core.write(self.file, piece)
+end
+
 --- Adds what was written. A full disk must not end a container: then it is
 -- dropped, and counted.
 function Log:write(data)
-  local ok = pcall(function()
-    if self.size + #data > self.most and self.size > 0 then turn(self) end
-    self.size = self.size + #data
-    core.write(self.file, data)
-  end)
-  if not ok then self.lost = (self.lost or 0) + #data end
+  for at = 1, #data, self.most do
+    local piece <const> = data:sub(at, at + self.most - 1)
+    if not pcall(add, self, piece) then
+      self.lost = (self.lost or 0) + #piece
+    end
+  end
 end
 
 ---- reading ----
@@ -85,21 +91,22 @@ end
 --- Reads a container's log.
 -- @tparam string name
 -- @tparam function take gets the pieces in order
--- @tparam[opt] function follow called at the end: true to go on, when it has
--- waited for more
+-- @tparam[opt] function follow called whenever all was read: it waits for
+-- more, and answers false when what comes now is the last
 function M.read(name, take, follow)
   local dir <close> = directory()
   local old <close> = open(dir, name, older)
-  local file = open(dir, name, newer)
+  local file, last = open(dir, name, newer), not follow
   if old then pour(old, take) end
   while file do
-    local more = follow and follow()
     pour(file, take)
-    if not same(file, dir, name) then -- it was turned: what came is in it
+    if not same(file, dir, name) then -- it was turned: more is in the next
       file:close()
       file = open(dir, name, newer)
-    elseif not more then
+    elseif last then
       file = file:close()
+    else
+      last = not follow()
     end
   end
 end

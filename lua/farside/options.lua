@@ -1,6 +1,7 @@
 --- Command-line options from a table: { name, short = "n" or nil, option =
 -- "ARG" or nil, off = the switch's own name or nil, help }. One parser and one
--- help text serve every sub-command.
+-- help text serve every sub-command. With `optional`, the value is one only
+-- when it stands in the same word, --name=ARG or -nARG; otherwise it is true.
 
 local M = {}
 
@@ -57,6 +58,10 @@ local function take(word, specs, values, args, i)
     if not inline then return i + 1 end
     args[i] = "-" .. inline
     return i
+  end
+  if spec.optional then
+    values[#values + 1] = { spec = spec, value = inline or true }
+    return i + 1
   end
   local text = inline or args[i + 1]
   if not text then usage(word, "option '%s' needs %s", name, spec.option) end
@@ -119,7 +124,11 @@ function M.help(specs)
   for _, spec in ipairs(specs) do
     local left = spelled(spec.off or spec.name)
     if spec.short then left = "-" .. spec.short .. ", " .. left end
-    if spec.option then left = left .. " " .. spec.option end
+    if spec.optional then
+      left = left .. "[=" .. spec.option .. "]"
+    elseif spec.option then
+      left = left .. " " .. spec.option
+    end
     local column = #left > 23 and left .. "\n" .. (" "):rep(26)
       or ("%-24s"):format(left)
     lines[#lines + 1] = "  " .. column .. wrap(spec.help, 53, 26)

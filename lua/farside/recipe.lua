@@ -181,8 +181,9 @@ M.keys = {
     help = "leave it running, looked after by a process of its own: see ps, "
         .. "exec, logs, stop and rm" },
   { name = "name", check = container_name, option = "NAME",
-    help = "what a detached container is called; made up when not given" },
-  { name = "remove", check = fields.boolean,
+    help = "what other commands know it by; made up for a detached one when "
+        .. "not given" },
+  { name = "rm", check = fields.boolean,
     help = "forget a detached container, and its log, when it ends" },
   { name = "log_size", check = log_size, option = "SIZE",
     help = "how much is kept of what a detached container writes; 4M when "
@@ -204,7 +205,7 @@ local whole <const> = fields.record(by_name, fields.argument)
 
 -- What only a detached container has.
 local function detached(recipe, fail)
-  for _, key in ipairs { "name", "remove", "log_size" } do
+  for _, key in ipairs { "rm", "log_size" } do
     if not recipe.detach and recipe[key] ~= nil then
       fail(key, "only a detached container has this: detach = true")
     end

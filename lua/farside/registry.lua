@@ -19,13 +19,14 @@ local version <const> = 1
 ---- names ----
 
 --- Checks a container's name: letters, digits, "_", "." and "-", of which the
--- first is a letter or a digit; at most 64 bytes.
+-- first is a letter or a digit; at most 64 bytes, and no number.
 function M.name(value, path, fail)
   if type(value) ~= "string" then
     fail(path, "string expected, got %s", type(value))
-  elseif not value:find "^%w[%w_.-]*$" or #value > 64 then
+  elseif not value:find "^%w[%w_.-]*$" or #value > 64
+         or not value:find "%D" then -- a number is a process
     fail(path, "name of a container expected (letters, digits, _ . - and at "
-         .. "most 64 of them), got '%s'", value)
+         .. "most 64 of them, no number), got '%s'", value)
   end
   return value
 end
@@ -217,23 +218,51 @@ function M.remove(dir, name)
   require("farside.log").remove(name)
 end
 
+--- Whether two records are of the same container, and not of one after the
+-- other with the same name.
+function M.same(a, b)
+  local one, other = a.supervisor, b.supervisor
+  return a.name == b.name and (not (one and other)
+    or one.pid == other.pid and one.start == other.start
+       and one.boot == other.boot)
+end
+
 --- The record of a container, as it is now.
--- @tparam string who the function that was called
 -- @tparam string name
--- @treturn table
+-- @treturn table|nil nil when there is none of this name
+-- @treturn {string,...} then the names that there are
+function M.look(name)
+  return M.locked(function(dir)
+    local found = M.read(dir, name)
+    found = found and M.settle(dir, found)
+    if found then return found end
+    return nil, M.names(dir)
+  end)
+end
+
+--- The same, for a user.
+-- @tparam string who the function that was called
 -- @raise a message when there is none of this name
 function M.get(who, name)
   check_name(who, name)
-  local known
-  local record = M.locked(function(dir)
-    local found = M.read(dir, name)
-    found = found and M.settle(dir, found)
-    known = not found and M.names(dir)
-    return found
-  end)
+  local record, known = M.look(name)
   if record then return record end
   errors.usage("%s: no container '%s'%s", who, name, #known == 0 and ""
     or (" (there is %s)"):format(table.concat(known, ", ")))
+end
+
+--- The name of the container that has a process as its first.
+-- @tparam string who the function that was called
+-- @tparam int pid
+-- @treturn string
+-- @raise a message when there is none
+function M.name_of(who, pid)
+  for _, record in ipairs(M.all()) do
+    if record.status == "running" and record.init.pid == pid then
+      return record.name
+    end
+  end
+  errors.usage("%s: process %d is no container's first process", who, pid)
 end
 
 --- The records of all containers, as they are now.

@@ -251,15 +251,21 @@ function M.launch(plan)
   return container or attempt(plan, false)
 end
 
+-- A container without a name is known to its starter alone.
+local function begin(plan, checked)
+  if not checked.name then return M.launch(plan) end
+  local supervisor <const> = require "farside.supervisor"
+  return (checked.detach and supervisor.start or supervisor.attached)(checked,
+                                                                      plan)
+end
+
 --- Starts a container.
 -- @tparam table|Plan recipe see farside.recipe for its keys
 -- @treturn Container running, its program executed; with `detach`, a Detached
 -- @raise a message about the recipe, or an error object whose `step` tells
 -- which step of the plan failed; then nothing is left behind
 function M.spawn(recipe)
-  local plan <const>, checked <const> = to_plan("spawn", recipe)
-  if not checked.detach then return M.launch(plan) end
-  return require("farside.supervisor").start(checked, plan)
+  return begin(to_plan("spawn", recipe))
 end
 
 --- Starts a container and waits for its end; signals to the caller go to it.
@@ -274,7 +280,7 @@ function M.run(recipe)
     errors.usage "run: detach: nobody waits for such a container; use spawn"
   end
   return require("farside.attend").attend(function()
-    return M.launch(plan)
+    return begin(plan, checked)
   end, not plan[#plan].args[1].session)
 end
 

@@ -148,15 +148,16 @@ function Keeper:look_after()
   record.status, record.how, record.code = "exited", how, code
   record.ended, record.undo, record.lost = os.time(), nil, self.log.lost
   registry.locked(function(dir)
-    if record.remove then return registry.remove(dir, record.name) end
+    if record.rm then return registry.remove(dir, record.name) end
     registry.write(dir, record)
   end)
 end
 
+-- Takes the name, for a container that the calling process looks after.
 local function make(recipe, plan)
   local record <const> = {
     name = recipe.name, status = "starting", created = os.time(),
-    command = plan[#plan].args[1], remove = recipe.remove,
+    command = plan[#plan].args[1], rm = recipe.rm,
     supervisor = registry.identity(core.getpid()),
   }
   record.command = table.move(record.command, 1, #record.command, 1, {})
@@ -221,6 +222,33 @@ local function keep(recipe, plan, channel)
   core._exit(0)
 end
 
+--- Starts a container that has a name and is not detached: its starter looks
+-- after it, and it is forgotten with its end.
+-- @tparam table recipe checked
+-- @tparam Plan plan
+-- @treturn Container
+-- @raise as spawn; EEXIST when there is a container of this name
+function M.attached(recipe, plan)
+  local record <const> = make(recipe, plan)
+  local function forget()
+    registry.locked(function(dir) registry.remove(dir, record.name) end)
+  end
+  local ok, container = pcall(require("farside.spawn").launch, plan)
+  if not ok then
+    forget()
+    error(container, 0)
+  end
+  container:keep { close = forget }
+  local shared, failure = pcall(function()
+    container:keep(share(container, record))
+    record.status, record.init = "running", registry.identity(container.process)
+    write(record)
+  end)
+  if shared then return container end
+  container:close()
+  error(failure, 0)
+end
+
 --- Starts a detached container.
 -- @tparam table recipe checked
 -- @tparam Plan plan
@@ -239,7 +267,7 @@ function M.start(recipe, plan)
   between:wait()
   local message <const> = core.recvmsg(mine, steps.most)
   if message == "+" then
-    return require("farside.detached").open("spawn", recipe.name)
+    return require("farside.detached").started(recipe.name)
   elseif message then
     error(errors.remake(serial.decode(message)), 0)
   end

@@ -6,6 +6,11 @@ local M = {}
 local summaries <const> = {
   { "run", "run a command, or a recipe, in a container" },
   { "plan", "print what run would do, step by step" },
+  { "exec", "run one more command in a container" },
+  { "ps", "list the containers that have a name" },
+  { "logs", "print what a detached container has written" },
+  { "stop", "end detached containers" },
+  { "rm", "forget detached containers that have ended" },
   { "ls", "list the namespaces of this machine, and what holds them" },
   { "doctor", "find out what containers can have here, and why not" },
 }

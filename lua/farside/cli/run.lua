@@ -1,7 +1,7 @@
 --- farside run: a command, or a recipe, in a container.
 
-local errors <const> = require "farside.error"
 local options <const> = require "farside.options"
+local outcome <const> = require "farside.outcome"
 
 local M = {}
 
@@ -15,11 +15,7 @@ Runs a command in a container: namespaces of its own over the host's files,
 with a throw-away layer for what is written. A recipe is a Lua file that
 returns a table; options override its keys.
 
-]=] .. options.help(specs) .. [[
-
-
-exit code: the command's own; 128+n when signal n ended it; 127 when it was
-not found, 126 when it could not be executed, 125 when the set-up failed]]
+]=] .. options.help(specs) .. "\n\n" .. outcome.help
 end
 
 --- A recipe from a file that returns one.
@@ -52,33 +48,23 @@ function M.recipe(word, args)
   return container.fill(word, values, recipe)
 end
 
--- 126 and 127 are for the program; all else that fails is set-up.
-local function code_of(failure)
-  if errors.is(failure) and failure.call == "exec" then
-    return failure.code == "ENOENT" and 127 or 126
-  end
-  return 125
-end
-
 -- Who types at a terminal gets one inside, unless it was said otherwise.
 local function interactive(recipe)
-  local isatty <const> = require("farside.core").tty.isatty
-  return recipe.tty == nil and recipe.session ~= false and recipe.dev ~= false
-    and isatty(0) and isatty(1)
+  return recipe.tty == nil and not recipe.detach and recipe.session ~= false
+    and recipe.dev ~= false and outcome.interactive()
+end
+
+-- A detached container is told by its name.
+local function detach(recipe)
+  local container <close> = require("farside").spawn(recipe)
+  print(container.name)
+  return true, "exit", 0
 end
 
 function M.main(args)
   local recipe = M.recipe("run", args)
   if interactive(recipe) then recipe.tty = true end
-  local ok, how, status = pcall(function()
-    local _, how, status = require("farside").run(recipe)
-    return how, status
-  end)
-  if not ok then
-    io.stderr:write("farside: ", tostring(how), "\n")
-    return code_of(how)
-  end
-  return how == "signal" and 128 + status or status
+  return outcome.of(recipe.detach and detach or require("farside").run, recipe)
 end
 
 return M

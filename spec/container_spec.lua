@@ -359,6 +359,15 @@ describe("a running container", function()
     assert.equal(1, #ns.poll({ pidfd }, 10))
   end)
 
+  test("can be closed twice, and is not waited for after that", function()
+    local container <const> = ns.spawn { "/bin/sleep", "1000" }
+    container:close()
+    container:close()
+    assert.is_false(container:running())
+    local ok, err = pcall(container.wait, container)
+    assert.same({ false, "wait", "ESRCH" }, { ok, err.call, err.code })
+  end)
+
   test("can be waited for a while", function()
     local container <close> = ns.spawn { "/bin/sleep", "1000" }
     assert.same({ nil, "timeout" }, { container:wait("1ms") })

@@ -89,6 +89,9 @@ end
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
   if self.ended then return table.unpack(self.ended, 1, 3) end
+  if self.closed then
+    core.raise(core.errno.ESRCH, "wait", nil, tostring(self))
+  end
   if not await(self, timeout) then return nil, "timeout" end
   local ok, how, code = outcome(self)
   self.ended = { ok, how, code }
@@ -170,7 +173,7 @@ end
 --- Whether it runs.
 -- @treturn boolean
 function Container:running()
-  return not self.ended and #core.poll({ self.process }, 0) == 0
+  return not self.ended and not self.closed and #core.poll({ self.process }, 0) == 0
 end
 
 local function check_running(self, call)
@@ -286,6 +289,8 @@ end
 
 --- Ends it at once, with all that runs inside.
 function Container:close()
+  if self.closed then return end
+  self.closed = true
   if not self.ended then
     pcall(self.process.signal, self.process, "KILL") -- ESRCH: it has ended
     await(self)

@@ -50,8 +50,14 @@ local function hold(record)
                               values = {}, pid = record.init and
                               record.init.pid }, Detached)
   take(self, record)
-  if self.status == "running" then reach(self) end
-  return self
+  if self.status ~= "running" then return self end
+  local ok, failure = pcall(reach, self)
+  if ok then return self end
+  local ended <const> = not self.supervisor
+    or #core.poll({ self.supervisor }, 0) > 0
+  if ended then self:wait() end -- while it was being looked up
+  self:close()
+  return ended and self or error(failure, 0)
 end
 
 --- A detached container, found by its name.

@@ -45,6 +45,8 @@ build = {
         "lua/farside/child.lua",
       ["farside.cli.doctor"] =
         "lua/farside/cli/doctor.lua",
+      ["farside.cli.enter"] =
+        "lua/farside/cli/enter.lua",
       ["farside.cli.exec"] =
         "lua/farside/cli/exec.lua",
       ["farside.cli.init"] =

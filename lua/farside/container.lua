@@ -173,7 +173,8 @@ end
 --- Whether it runs.
 -- @treturn boolean
 function Container:running()
-  return not self.ended and not self.closed and #core.poll({ self.process }, 0) == 0
+  return not self.ended and not self.closed
+    and #core.poll({ self.process }, 0) == 0
 end
 
 local function check_running(self, call)

@@ -248,9 +248,9 @@ end
 
 -- Whether files of somebody in there are executed.
 local function foreign_files(job)
-  if not job.kinds or job.root then return true end
-  for _, kind in ipairs(job.kinds) do
-    if kind == "mnt" then return true end
+  if job.root or not (job.kinds or job.handles) then return true end
+  for _, one in ipairs(job.handles or job.kinds) do
+    if one == "mnt" or one.kind == "mnt" then return true end
   end
   return false
 end

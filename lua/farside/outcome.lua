@@ -22,6 +22,7 @@ end
 function M.of(fn, ...)
   local ok, failure, how, code = pcall(fn, ...)
   if ok then return how == "signal" and 128 + code or code end
+  if type(failure) == "table" and failure.usage then error(failure, 0) end
   io.stderr:write("farside: ", tostring(failure), "\n")
   return code_of(failure)
 end

@@ -7,6 +7,7 @@ local summaries <const> = {
   { "run", "run a command, or a recipe, in a container" },
   { "plan", "print what run would do, step by step" },
   { "exec", "run one more command in a container" },
+  { "enter", "run a command in namespaces that exist" },
   { "ps", "list the containers that have a name" },
   { "logs", "print what a detached container has written" },
   { "stop", "end detached containers" },

@@ -75,6 +75,8 @@ build = {
         "lua/farside/container.lua",
       ["farside.container_options"] =
         "lua/farside/container_options.lua",
+      ["farside.detached"] =
+        "lua/farside/detached.lua",
       ["farside.doctor"] =
         "lua/farside/doctor.lua",
       ["farside.doctor.cgroups"] =
@@ -93,8 +95,6 @@ build = {
         "lua/farside/doctor/security.lua",
       ["farside.doctor.trial"] =
         "lua/farside/doctor/trial.lua",
-      ["farside.detached"] =
-        "lua/farside/detached.lua",
       ["farside.enter"] =
         "lua/farside/enter.lua",
       ["farside.error"] =

@@ -242,6 +242,8 @@ end
 
 --- The same, for a user.
 -- @tparam string who the function that was called
+-- @tparam string name
+-- @treturn table
 -- @raise a message when there is none of this name
 function M.get(who, name)
   check_name(who, name)

@@ -24,10 +24,24 @@ static int check_multiplexer(int fd) {
   return S_ISCHR(s.st_mode) && s.st_rdev == makedev(5, 2) ? 0 : -1;
 }
 
+/* A new terminal with the modes and the size of another one: what is a key
+ * to erase there is so here, before any program looks. */
+static void resemble(int fd, int like) {
+  struct termios modes;
+  struct winsize size;
+  if (tcgetattr(like, &modes) == -1)
+    return; /* it is none */
+  (void)tcsetattr(fd, TCSANOW, &modes);
+  if (ioctl(like, TIOCGWINSZ, &size) == 0)
+    (void)ioctl(fd, TIOCSWINSZ, &size);
+}
+
 /***
 Opens a new pseudo-terminal.
 @function open
 @tparam[opt="/dev/ptmx"] string path the multiplexer of another devpts
+@tparam[opt] fd like where this is a terminal, its modes and size are those of
+the new one
 @treturn fd the master: what a terminal emulator holds
 @treturn fd the slave: what a program runs on
 @treturn string the slave's name in its devpts, "/dev/pts/3"
@@ -37,8 +51,8 @@ See pty(7), ioctl_tty(2).
 static int bind_open(lua_State *L) {
   const char *path = luaL_optstring(L, 1, "/dev/ptmx");
   const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC, unlock = 0;
-  int number;
-  far_at_most(L, 1);
+  int number, like = far_fd_opt(L, 2, -1);
+  far_at_most(L, 2);
   int *master = far_fd_new(L), *slave = far_fd_new(L);
   far_check(L, *master = open(path, flags), "tty.open", path);
   far_check(L, check_multiplexer(*master), "tty.open", path);
@@ -46,6 +60,7 @@ static int bind_open(lua_State *L) {
   far_check(L, ioctl(*master, TIOCGPTN, &number), "tty.open", path);
   /* by its name another file system's terminal could be opened */
   far_check(L, *slave = ioctl(*master, TIOCGPTPEER, flags), "tty.open", path);
+  resemble(*slave, like);
   lua_pushfstring(L, "/dev/pts/%d", number);
   return 3;
 }
@@ -147,8 +162,37 @@ static int bind_foreground(lua_State *L) {
 struct raw {
   int fd; /* -1 when restored */
   pid_t owner;
-  struct termios before;
+  struct termios before, raw;
 };
+
+static struct raw *check_raw(lua_State *L) {
+  struct raw *raw = luaL_checkudata(L, 1, RAW);
+  luaL_argcheck(L, raw->fd >= 0, 1, "raw mode has ended");
+  far_at_most(L, 1);
+  return raw;
+}
+
+/***
+Puts the former modes back for a while, as before the process stops.
+@function raw:pause
+@raise EIO when the terminal is gone
+*/
+static int raw_pause(lua_State *L) {
+  struct raw *raw = check_raw(L);
+  return far_check(L, tcsetattr(raw->fd, TCSADRAIN, &raw->before), "tty.raw",
+                   NULL);
+}
+
+/***
+Makes the terminal raw again, whatever has been done to it meanwhile.
+@function raw:resume
+@raise EIO when the terminal is gone
+*/
+static int raw_resume(lua_State *L) {
+  struct raw *raw = check_raw(L);
+  return far_check(L, tcsetattr(raw->fd, TCSADRAIN, &raw->raw), "tty.raw",
+                   NULL);
+}
 
 /* A forked child has a copy: its collector must not touch the terminal. */
 static int raw_restore(lua_State *L) {
@@ -167,7 +211,7 @@ Puts a terminal in raw mode: bytes go through as they are.
 @function raw
 @tparam fd fd
 @treturn raw an object whose restore(), close() or <close> puts the modes
-back; so does the collector
+back for good; so does the collector
 @raise ENOTTY. See termios(3), cfmakeraw.
 */
 static int bind_raw(lua_State *L) {
@@ -180,9 +224,9 @@ static int bind_raw(lua_State *L) {
   far_check(L, tcgetattr(fd, &raw->before), "tty.raw", NULL);
   raw->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   far_check(L, raw->fd, "tty.raw", NULL);
-  struct termios now = raw->before;
-  cfmakeraw(&now);
-  far_check(L, tcsetattr(fd, TCSADRAIN, &now), "tty.raw", NULL);
+  raw->raw = raw->before;
+  cfmakeraw(&raw->raw);
+  far_check(L, tcsetattr(fd, TCSADRAIN, &raw->raw), "tty.raw", NULL);
   return 1;
 }
 
@@ -200,6 +244,8 @@ static const luaL_Reg functions[] = {
 static const luaL_Reg methods[] = {
   {"restore", raw_restore},
   {"close", raw_restore},
+  {"pause", raw_pause},
+  {"resume", raw_resume},
   {NULL, NULL},
 };
 

@@ -25,6 +25,16 @@ local function wait_forwarding(started, signals, same_session)
   end
 end
 
+-- Every signal that would end this process while the caller's terminal is raw
+-- is told of instead. What a key or the shell stops a background job with does
+-- its work; STOP and KILL cannot be held back.
+local function with_terminal(started)
+  local terminal <const> = require "farside.terminal"
+  core.sigprocmask("block", terminal.signals)
+  local signals <close> = core.signalfd(terminal.signals)
+  return terminal.join(started, signals, forwarded)
+end
+
 --- Starts something and waits for its end.
 -- @tparam function start answers what it started, with the methods signal,
 -- wait, fileno and close, and the field `terminal` if it has one
@@ -36,9 +46,7 @@ function M.attend(start, same_session)
   local ok, a, b, c = pcall(function()
     local signals <close> = core.signalfd(forwarded)
     local started <close> = start()
-    if started.terminal then
-      return require("farside.terminal").join(started, signals)
-    end
+    if started.terminal then return with_terminal(started) end
     return wait_forwarding(started, signals, same_session)
   end)
   core.sigprocmask("setmask", before)

@@ -83,7 +83,7 @@ local function change_root(job)
 end
 
 local function open_terminal(job)
-  local master, slave = core.tty.open(job.tty)
+  local master, slave = core.tty.open(job.tty, 0)
   tell(job, "terminal")
   core.sendmsg(job.channel, go, { master })
   master:close()

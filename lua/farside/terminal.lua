@@ -50,12 +50,34 @@ function Join:to_container()
   self.pending = self.pending:sub(at_once + 1)
 end
 
+local on <const> = {}
+
+function on.WINCH(self) fit(self.terminal) end
+
+-- The shell has the terminal as it knows it, until it lets us go on.
+function on.TSTP(self)
+  if self.raw then self.raw:pause() end
+  core.kill(core.getpid(), "STOP")
+  on.CONT(self)
+end
+
+-- Who was stopped finds the terminal as somebody else left it.
+function on.CONT(self)
+  if self.raw then self.raw:resume() end
+  fit(self.terminal)
+end
+
+-- An end of ours that is gone is told by the call that wants it.
+function on.PIPE() end
+
 function Join:signal()
-  local name = core.read_signal(self.signals)
-  if name == "WINCH" then
-    fit(self.terminal)
-  else
+  local name <const> = core.read_signal(self.signals)
+  if on[name] then
+    on[name](self)
+  elseif self.forwarded[name] then
     pcall(self.container.signal, self.container, name) -- ESRCH: it has ended
+  else
+    error(("ended by signal %s"):format(name), 0)
   end
 end
 
@@ -96,16 +118,26 @@ function Join:drain()
   end
 end
 
+--- All signals that end or stop a process and that can be held back, but those
+-- of a background job, and those that tell of a mistake in the program.
+M.signals = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CONT", "WINCH",
+              "TSTP", "PIPE", "ALRM", "VTALRM", "PROF", "IO", "PWR", "XCPU",
+              "XFSZ" }
+
 --- Joins the terminals until the container ends.
 -- @tparam Container container with a terminal
--- @tparam fd signals a signalfd; WINCH changes the size, others are passed on
+-- @tparam fd signals a signalfd of M.signals; WINCH changes the size
+-- @tparam {string,...} forwarded those that are passed on
 -- @return as Container:wait
-function M.join(container, signals)
-  local _raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
+-- @raise a message when another signal came; the caller's terminal is as it
+-- was, then as well
+function M.join(container, signals, forwarded)
+  local raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
   local self = setmetatable({
     container = container, terminal = container.terminal, signals = signals,
-    pending = "",
+    pending = "", raw = raw, forwarded = {},
   }, Join)
+  for _, name in ipairs(forwarded) do self.forwarded[name] = true end
   fit(self.terminal)
   repeat until self:turn()
   self:drain()

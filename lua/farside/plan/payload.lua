@@ -92,7 +92,7 @@ function M.payload(plan, recipe)
   })
   if recipe.tty then
     plan:add("child", "its terminal, whose other end goes to the parent",
-             "tty.open", "/dev/pts/ptmx").as = "terminal"
+             "tty.open", "/dev/pts/ptmx", 0).as = "terminal"
   end
   if recipe.init then
     if recipe.session then

@@ -66,6 +66,18 @@ describe("farside ls", function()
     assert.matches("\n *" .. core.getpid() .. " +" .. core.getppid(), said)
   end)
 
+  it("lists while processes come and go", function()
+    local busy = core.clone({}, function()
+      while true do
+        local child <close> = core.clone({}, function() end)
+        child:wait()
+      end
+    end)
+    for _ = 1, 10 do assert.matches("\n0$", seen(uts)) end
+    busy:close()
+    t.reap()
+  end)
+
   it("says what it had no permission for", function()
     t.needs "userns"
     t.userns(function()

@@ -246,9 +246,10 @@ function M.members(id)
   local names, rows, by_pid = require("farside.users").names(), {}, {}
   for _, process in ipairs(core.processes "parents") do
     for _, one in pairs(process.namespaces) do
-      if one == id then
+      local line = one == id and command(process.pid)
+      if line then -- or it has ended since
         process.user = names[process.uid] or tostring(process.uid)
-        process.command = command(process.pid)
+        process.command = line
         by_pid[process.pid], rows[#rows + 1] = process, process
       end
     end

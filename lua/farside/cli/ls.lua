@@ -32,7 +32,7 @@ end
 
 -- Of what no process is in, the command is what holds it.
 local function command(row)
-  if row.command or #row.holders == 0 then return row.command end
+  if row.command or row.nprocs > 0 then return row.command end
   return "(" .. held(row) .. ")"
 end
 

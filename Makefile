@@ -21,7 +21,7 @@ DRIVER   := $(O)/farside
 # is after the set-up, and then kept.
 once = $(eval $(1) := $$(shell $(2)))$($(1))
 
-LIBS_PC    := libcap libnl-route-3.0
+LIBS_PC    := libcap libnl-route-3.0 libseccomp
 LIBS        = $(call once,LIBS,$(PKG) --libs $(LIBS_PC))
 LIBS_CFLAGS = $(call once,LIBS_CFLAGS,$(PKG) --cflags $(LIBS_PC))
 LUA_LIBS    = $(call once,LUA_LIBS,$(PKG) --libs $(LUAPC))
@@ -55,7 +55,7 @@ PAGES      := $(O)/lua/farside/pages.lua
 archive  = $(or $(if $(filter 1,$(STATIC)),$(filter /%,$(shell \
              $(CC) -print-file-name=lib$(1).a))),-l$(1))
 archives = $(foreach w,$(1),$(if $(filter -l%,$w),$(call archive,$(w:-l%=%)),$w))
-driver_libs = -Wl,-E,--exclude-libs,libcap.a:libnl-route-3.a:libnl-3.a \
+driver_libs = -Wl,-E,--exclude-libs,libcap.a:libnl-route-3.a:libnl-3.a:libseccomp.a \
   -Wl,--whole-archive $(call archives,$(LUA_LIBS)) -Wl,--no-whole-archive \
   $(call archives,$(LIBS)) -Wl,--as-needed -lm -ldl -lpthread
 

@@ -30,6 +30,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_user,
   far_open_uts,
   far_open_capability,
+  far_open_seccomp,
   far_open_tty,
   far_open_lock,
   far_open_feature,

@@ -191,6 +191,8 @@ build = {
         "lua/farside/screen.lua",
       ["farside.sealed"] =
         "lua/farside/sealed.lua",
+      ["farside.seccomp"] =
+        "lua/farside/seccomp.lua",
       ["farside.serial"] =
         "lua/farside/serial.lua",
       ["farside.show"] =

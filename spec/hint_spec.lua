@@ -61,6 +61,13 @@ describe("for a user namespace", function()
         ["/proc/self/uid_map"] = mapped, ["/proc/self/gid_map"] = mapped })
   end)
 
+  it("a filter that hides a call is told", function()
+    says("a seccomp filter is active and hides clone3, as those of container "
+      .. "engines do: allow clone3 there",
+      { call = "clone", code = "ENOSYS", namespaces = { "user" } },
+      { ["/proc/self/status"] = "Name:\tlua\nSeccomp:\t2\n" })
+  end)
+
   it("SELinux is told as what may be", function()
     says("SELinux is enforcing and may deny user_namespace create: see "
       .. "ausearch -m avc",

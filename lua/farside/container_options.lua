@@ -54,6 +54,26 @@ function set.keep(recipe, text)
   keep[#keep + 1] = math.tointeger(text) or text
 end
 
+-- "deny:chmod,fchmod", "otherwise:ENOSYS"; false is the option that turns the
+-- filter off.
+function set.seccomp(recipe, text, word)
+  if not text then
+    recipe.seccomp = false
+    return
+  end
+  local action, calls = text:match "^(%w+):(.+)$"
+  if not action then
+    options.usage(word, "--seccomp: ACTION:CALL[,CALL] expected, got '%s'",
+                  text)
+  end
+  local rules = list(recipe, "seccomp")
+  if action == "otherwise" then
+    rules.otherwise = calls
+  else
+    rules[#rules + 1] = words(calls, { action })
+  end
+end
+
 local function assignment(key)
   set[key] = function(recipe, text, word)
     local name, value = text:match "^([%w_]+)=(.+)$"
@@ -78,6 +98,8 @@ for _, spec in ipairs {
     help = "a directory as a layer of its files; later ones win" },
   { name = "upper", option = "DIR",
     help = "keep what is written above the layers in DIR/upper" },
+  { name = "seccomp", off = "no_seccomp",
+    help = "no filter of system calls" },
   { name = "tty", off = "no_tty", help = "not a terminal of its own" },
 } do M.specs[#M.specs + 1] = spec end
 

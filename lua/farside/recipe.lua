@@ -117,6 +117,13 @@ local function log_size(value, where, fail)
   return math.tointeger(size)
 end
 
+-- What is checked by a module of its own is loaded when it is asked for.
+local function checked_by(module)
+  return function(...) return require(module).check(...) end
+end
+
+local seccomp <const> = checked_by "farside.seccomp"
+
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a key that is on unless it is switched
 -- off has `off`, the option that does so.
@@ -154,6 +161,10 @@ M.keys = {
     help = "set its boottime clock so far from the caller's: 30d" },
   { name = "capabilities", check = capabilities, option = "WORDS",
     help = "what its root may do: words of capabilities(7), all or none" },
+  { name = "seccomp", check = seccomp, option = "ACTION:CALL[,…]",
+    help = "allow, deny (EPERM), log, kill or an errno such as ENOSYS for "
+        .. "system calls, before the usual filter; otherwise:ACTION instead of "
+        .. "it" },
   { name = "rlimits", check = fields.map(limit), option = "NAME=LIMIT",
     help = "a resource limit of each process: nofile=1024" },
   { name = "setup", check = fields.callable },

@@ -74,6 +74,13 @@ row("unshare clone", "EPERM", function(err, sys)
   end
 end)
 
+row("clone", "ENOSYS", function(_, sys)
+  if sys:status "Seccomp" == "2" then
+    return "a seccomp filter is active and hides clone3, as those of container "
+        .. "engines do: allow clone3 there"
+  end
+end)
+
 -- Capabilities go at an exec of who is not uid 0 inside.
 local function lost(sys)
   return sys:in_userns() and tonumber(sys:status "CapEff" or "1", 16) == 0

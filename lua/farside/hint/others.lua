@@ -49,6 +49,13 @@ row("execve posix_spawn", "EACCES", function(err, sys)
   end
 end)
 
+row("seccomp.install", "EACCES", function(_, sys)
+  if not sys.capable "sys_admin" then
+    return "it needs no_new_privs, or CAP_SYS_ADMIN: prctl(\"no_new_privs\", "
+        .. "true) before it"
+  end
+end)
+
 row("keyctl", "EDQUOT", function(_, sys)
   local most = sys:number "/proc/sys/kernel/keys/maxkeys"
   return most and ("kernel.keys.maxkeys allows %d for each user, and each "

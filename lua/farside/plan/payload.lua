@@ -60,9 +60,21 @@ local function rlimits(plan, recipe)
   end
 end
 
+local function filter(plan, recipe, words)
+  local seccomp <const> = require "farside.seccomp"
+  local program <const> = seccomp.program(recipe.seccomp, words)
+  if program then
+    plan:add("child", "system calls that no program in here needs are refused",
+             "seccomp.install", program)
+  end
+end
+
+-- A filter can be installed by whoever gives up new privileges, or still has
+-- the power to.
 function M.privileges(plan, recipe)
   rlimits(plan, recipe)
   local words = recipe.capabilities or M.capabilities
+  if not recipe.no_new_privs then filter(plan, recipe, words) end
   if words ~= "all" then
     plan:add("child", "of root's powers inside, these are left",
         "capability.keep", words)
@@ -70,6 +82,7 @@ function M.privileges(plan, recipe)
   if recipe.no_new_privs then
     plan:add("child", "and no program gives more", "prctl", "no_new_privs",
         true)
+    filter(plan, recipe, words)
   end
 end
 

@@ -58,7 +58,9 @@ local function show_table(value)
 end
 
 function show(value)
-  if type(value) == "string" then
+  if type(value) == "string" and value:find "\0" then
+    return ("(%d bytes)"):format(#value)
+  elseif type(value) == "string" then
     return (("%q"):format(value):gsub("\\\n", "\\n"))
   elseif type(value) == "table" and getmetatable(value) == nil then
     return show_table(value)

@@ -210,21 +210,6 @@ static int ambient_change(uint64_t mask, int how) {
   return -1;
 }
 
-/* A process: none (oneself, 0), a pid, or an object with a pid. */
-static pid_t check_pid(lua_State *L, int index) {
-  if (lua_isnoneornil(L, index))
-    return 0;
-  if (!lua_isinteger(L, index)) {
-    if (!lua_istable(L, index) && !lua_isuserdata(L, index))
-      luaL_typeerror(L, index, "process");
-    lua_getfield(L, index, "pid");
-    lua_replace(L, index);
-  }
-  lua_Integer pid = lua_tointeger(L, index);
-  luaL_argcheck(L, pid > 0 && pid <= INT32_MAX, index, "process expected");
-  return (pid_t)pid;
-}
-
 static void push_sets(lua_State *L, const struct caps *c, int count) {
   lua_createtable(L, 0, count);
   for (int i = 0; i < count; i++) {
@@ -263,7 +248,7 @@ capabilities(7).
 static int bind_get(lua_State *L) {
   struct caps c;
   far_at_most(L, 1);
-  pid_t pid = check_pid(L, 1);
+  pid_t pid = far_pid(L, 1);
   far_check(L, get_sets(pid, &c), "capability.get", NULL);
   if (pid == 0)
     own_vectors(&c);
@@ -438,7 +423,7 @@ Three sets of a process in libcap's text form, as getpcaps(8) prints them.
 static int bind_text(lua_State *L) {
   char text[TEXT];
   far_at_most(L, 1);
-  far_check(L, text_of(check_pid(L, 1), text), "capability.text", NULL);
+  far_check(L, text_of(far_pid(L, 1), text), "capability.text", NULL);
   lua_pushstring(L, text);
   return 1;
 }

@@ -16,6 +16,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_exec,
   far_open_signal,
   far_open_limit,
+  far_open_schedule,
   far_open_namespace,
   far_open_proc,
   far_open_procfs,

@@ -173,6 +173,9 @@ struct far_process {
 /* Pushes a closed process object; the caller stores what it makes. */
 struct far_process *far_process_new(lua_State *L);
 
+/* A process: none (oneself, 0), a pid, or an object with a field `pid`. */
+pid_t far_pid(lua_State *L, int index);
+
 /* ---- children in new namespaces (clone.c) ---- */
 
 struct clone_args;
@@ -202,6 +205,7 @@ void far_open_nsenter(lua_State *L);
 void far_open_exec(lua_State *L);
 void far_open_signal(lua_State *L);
 void far_open_limit(lua_State *L);
+void far_open_schedule(lua_State *L);
 void far_open_namespace(lua_State *L);
 void far_open_proc(lua_State *L);
 void far_open_procfs(lua_State *L);

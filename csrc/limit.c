@@ -1,6 +1,6 @@
 /*
- * What a process may use and keep: prctl's attributes, resource limits,
- * priorities, and which keys and descriptors go along.
+ * What a process may use and keep: prctl's attributes, resource limits, and
+ * which keys and descriptors go along.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -206,7 +206,7 @@ static int bind_setrlimit(lua_State *L) {
 /***
 Gets or sets a resource limit of another process.
 @function prlimit
-@tparam integer pid
+@tparam integer|process pid
 @tparam string resource as in getrlimit
 @tparam[opt] integer|string soft as in setrlimit
 @tparam[opt] integer|string hard the same
@@ -215,10 +215,11 @@ Gets or sets a resource limit of another process.
 @raise EPERM, ESRCH. See prlimit(2).
 */
 static int bind_prlimit(lua_State *L) {
-  lua_Integer pid = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, pid >= 0 && pid <= INT_MAX, 1, "PID out of range");
+  luaL_checkany(L, 1);
+  pid_t pid = lua_isinteger(L, 1) && lua_tointeger(L, 1) == 0
+                ? 0 : far_pid(L, 1);
   far_at_most(L, 4);
-  return limits(L, (pid_t)pid, 2, "prlimit");
+  return limits(L, pid, 2, "prlimit");
 }
 
 static const struct far_word rangeflags[] = {
@@ -245,45 +246,6 @@ static int bind_close_range(lua_State *L) {
   int flags = (int)far_words_rest(L, 3, rangeflags, "flag");
   return far_check(L, close_range((unsigned)first, (unsigned)last, flags),
                    "close_range", NULL);
-}
-
-/***
-The nice value of a process.
-@function getpriority
-@tparam[opt] integer pid the caller's without
-@treturn integer from -20 to 19
-@raise ESRCH. See getpriority(2).
-*/
-static int bind_getpriority(lua_State *L) {
-  lua_Integer pid = luaL_optinteger(L, 1, 0);
-  luaL_argcheck(L, pid >= 0 && pid <= INT_MAX, 1, "PID out of range");
-  far_at_most(L, 1);
-  errno = 0; /* -1 is an answer too */
-  int value = getpriority(PRIO_PROCESS, (id_t)pid);
-  if (value == -1 && errno != 0)
-    return far_raise(L, errno, "getpriority", NULL, "of %d", (int)pid);
-  lua_pushinteger(L, value);
-  return 1;
-}
-
-/***
-Makes the process nicer to others, or less so.
-@function nice
-@tparam integer increment
-@treturn integer the new nice value
-@raise EPERM when it is lowered without CAP_SYS_NICE. See nice(2).
-*/
-static int bind_nice(lua_State *L) {
-  lua_Integer increment = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, increment >= -40 && increment <= 40, 1,
-                "increment out of range");
-  far_at_most(L, 1);
-  errno = 0; /* -1 is an answer too */
-  int value = nice((int)increment);
-  if (value == -1 && errno != 0)
-    return far_raise(L, errno, "nice", NULL, "by %d", (int)increment);
-  lua_pushinteger(L, value);
-  return 1;
 }
 
 static const struct far_word keyctls[] = {
@@ -325,8 +287,6 @@ static const luaL_Reg functions[] = {
   {"setrlimit", bind_setrlimit},
   {"prlimit", bind_prlimit},
   {"close_range", bind_close_range},
-  {"getpriority", bind_getpriority},
-  {"nice", bind_nice},
   {NULL, NULL},
 };
 

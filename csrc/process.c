@@ -238,6 +238,20 @@ static int bind_onend(lua_State *L) {
   return 0;
 }
 
+pid_t far_pid(lua_State *L, int index) {
+  if (lua_isnoneornil(L, index))
+    return 0;
+  if (!lua_isinteger(L, index)) {
+    if (!lua_istable(L, index) && !lua_isuserdata(L, index))
+      luaL_typeerror(L, index, "process");
+    lua_getfield(L, index, "pid");
+    lua_replace(L, index);
+  }
+  lua_Integer pid = lua_tointeger(L, index);
+  luaL_argcheck(L, pid > 0 && pid <= INT32_MAX, index, "process expected");
+  return (pid_t)pid;
+}
+
 /***
 A process object for a process that somebody else has started, a child of the
 caller or not.

@@ -165,6 +165,8 @@ build = {
         "lua/farside/plan/mounts.lua",
       ["farside.plan.payload"] =
         "lua/farside/plan/payload.lua",
+      ["farside.plan.resources"] =
+        "lua/farside/plan/resources.lua",
       ["farside.plan.steps"] =
         "lua/farside/plan/steps.lua",
       ["farside.plan.trees"] =
@@ -177,12 +179,16 @@ build = {
         "lua/farside/recipe.lua",
       ["farside.recipe.mounts"] =
         "lua/farside/recipe/mounts.lua",
+      ["farside.recipe.resources"] =
+        "lua/farside/recipe/resources.lua",
       ["farside.recipe.root"] =
         "lua/farside/recipe/root.lua",
       ["farside.registry"] =
         "lua/farside/registry.lua",
       ["farside.repl"] =
         "lua/farside/repl.lua",
+      ["farside.resources"] =
+        "lua/farside/resources.lua",
       ["farside.room"] =
         "lua/farside/room.lua",
       ["farside.root"] =

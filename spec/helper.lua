@@ -127,6 +127,10 @@ probes["line editing"] = function()
     "needs libreadline or libedit"
 end
 
+function probes.cap_sys_resource()
+  return core().capability.has "sys_resource", "needs CAP_SYS_RESOURCE"
+end
+
 probes["terminal input"] = function()
   local legacy = reads "/proc/sys/dev/tty/legacy_tiocsti"
   return not (legacy and legacy:find "^0"), "needs dev.tty.legacy_tiocsti = 1"

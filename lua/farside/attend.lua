@@ -43,15 +43,15 @@ end
 -- @raise what start raises
 function M.attend(start, same_session)
   local before = core.sigprocmask("block", forwarded)
-  local ok, a, b, c = pcall(function()
+  local results <const> = table.pack(pcall(function()
     local signals <close> = core.signalfd(forwarded)
     local started <close> = start()
     if started.terminal then return with_terminal(started) end
     return wait_forwarding(started, signals, same_session)
-  end)
+  end))
   core.sigprocmask("setmask", before)
-  if not ok then error(a, 0) end
-  return a, b, c
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
 end
 
 return M

@@ -66,15 +66,18 @@ local function await(self, timeout)
   end
 end
 
--- How the payload ended: the init has told, or it was the only process. Where
--- SIGCHLD is ignored, no more can be known of a child than what it told.
+-- How the payload ended: the init has told, with a reason when it was not the
+-- payload's own doing; or it was the only process. Where SIGCHLD is ignored, no
+-- more can be known of a child than what it told.
 local function outcome(self)
   local record <const> = core.read(self.status, 64)
   self.status:close()
   local reaped, ok, how, code = pcall(self.process.wait, self.process)
   if record then
-    how, code = string.unpack("zi4", record)
-    return (how == "exit" and code == 0) or nil, how, code
+    local why
+    how, code, why = string.unpack("zi4", record)
+    why = record:sub(why) ~= "" and record:sub(why) or nil
+    return (how == "exit" and code == 0) or nil, how, code, why
   end
   if not reaped then error(ok, 0) end
   return ok, how, code
@@ -86,17 +89,19 @@ end
 -- @treturn[1] boolean true, or nil when the status is not 0
 -- @treturn[1] string "exit" or "signal"
 -- @treturn[1] int status or signal number
+-- @treturn[1] ?string why, when it was not its own doing: "timeout", its time
+-- limit
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
-  if self.ended then return table.unpack(self.ended, 1, 3) end
-  if self.closed then
-    core.raise(core.errno.ESRCH, "wait", nil, tostring(self))
+  if not self.ended then
+    if self.closed then
+      core.raise(core.errno.ESRCH, "wait", nil, tostring(self))
+    end
+    if not await(self, timeout) then return nil, "timeout" end
+    self.ended = { outcome(self) }
+    undo(self)
   end
-  if not await(self, timeout) then return nil, "timeout" end
-  local ok, how, code = outcome(self)
-  self.ended = { ok, how, code }
-  undo(self)
-  return ok, how, code
+  return table.unpack(self.ended, 1, self.ended[4] and 4 or 3)
 end
 
 --- Sends a signal to the payload.

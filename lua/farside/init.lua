@@ -19,6 +19,7 @@ local library <const> = {
   mountinfo = "mountinfo", write_time_offsets = "clock",
   run = "spawn", spawn = "spawn", plan = "plan",
   container = "detached", containers = "detached",
+  raise_limit = "resources", write_oom_score_adj = "resources",
   root = "root", bind_tree = "tree", map_tree = "tree",
   list = "list", doctor = "doctor", netlink = "netlink",
 }

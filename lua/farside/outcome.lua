@@ -17,10 +17,16 @@ local function code_of(failure)
   return 125
 end
 
+-- Why a container ended that would have gone on.
+local reasons <const> = {
+  timeout = "killed, for its time was over (timeout)",
+}
+
 --- Runs a function that answers as wait does, and says what it raises.
 -- @treturn int the exit code
 function M.of(fn, ...)
-  local ok, failure, how, code = pcall(fn, ...)
+  local ok, failure, how, code, why = pcall(fn, ...)
+  if ok and why then io.stderr:write("farside: ", reasons[why], "\n") end
   if ok then return how == "signal" and 128 + code or code end
   if type(failure) == "table" and failure.usage then error(failure, 0) end
   io.stderr:write("farside: ", tostring(failure), "\n")

@@ -15,6 +15,7 @@ local files <const> = require "farside.plan.files"
 local furniture <const> = require "farside.plan.furniture"
 local mounts <const> = require "farside.plan.mounts"
 local payload <const> = require "farside.plan.payload"
+local resources <const> = require "farside.plan.resources"
 local steps <const> = require "farside.plan.steps"
 local Trees <const> = require "farside.plan.trees"
 
@@ -33,6 +34,7 @@ function M.make(recipe, facts)
   end
   if facts.root then take_trees() end
   identity.identity(plan, recipe, facts)
+  resources.by_starter(plan, recipe, facts)
   trees:map_ids()
   identity.clocks(plan, recipe)
   identity.become_root(plan, recipe, facts)

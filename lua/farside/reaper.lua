@@ -13,16 +13,20 @@ function M.prepare()
   core.sigprocmask("block", "all")
 end
 
+-- The payload's end is told, and is the container's; `why`, when it was not its
+-- own doing.
+local function leave(status, how, code, why)
+  -- EPIPE: the starter has closed the container and asks no more
+  pcall(core.write, status, string.pack("zi4", how, code) .. (why or ""))
+  core._exit(how == "signal" and 128 + code or code)
+end
+
 -- Reaps all that has ended; the payload's end is told and is ours too.
 local function reap(payload, status)
   while true do
     local pid, how, code = core.waitpid(-1, "nohang")
     if not pid then return end
-    if pid == payload then
-      -- EPIPE: the starter has closed the container and asks no more
-      pcall(core.write, status, string.pack("zi4", how, code))
-      core._exit(how == "signal" and 128 + code or code)
-    end
+    if pid == payload then leave(status, how, code) end
   end
 end
 
@@ -40,6 +44,8 @@ function M.run(payload, status)
     local signal, sender = core.sigtimedwait "all"
     if signal == "CHLD" then
       reap(payload, status)
+    elseif signal == "ALRM" and not sender then
+      leave(status, "signal", 9, "timeout") -- ending, we end all others
     elseif sender then -- a key at the terminal is for all who share it
       pcall(core.kill, payload, signal) -- ESRCH: it has just ended
     end

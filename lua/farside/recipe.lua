@@ -51,37 +51,11 @@ local function map(value, where, fail)
   return result
 end
 
--- Every resource limit that the core has a word for, from what it says of a
--- word that it has not.
-local function resources()
-  local _, message = pcall(core.getrlimit, "?")
-  local names = {}
-  for name in message:match "expected ([%w_, ]+)":gmatch "[%w_]+" do
-    names[#names + 1] = name
-  end
-  return names
-end
-
 -- A word that the core does not take is told before anything is made.
 local function known(what, word, call, all, at, fail)
   if not pcall(call, word) then
     fail(at, "%s", fields.unknown(what, word, all()))
   end
-end
-
-local function limit_value(value, at, fail)
-  local number = math.type(value) == "integer" and value >= 0
-  local size = type(value) == "string" and value:find "^%d+[KMGT]?$"
-  if not number and not size and value ~= "unlimited" then
-    fail(at, "number, size such as \"64M\" or \"unlimited\" expected, got '%s'",
-         tostring(value))
-  end
-  return value
-end
-
-local function limit(value, at, fail, name)
-  known("resource", name, core.getrlimit, resources, at, fail)
-  return limit_value(value, at, fail)
 end
 
 local function capability(value, where, fail)
@@ -123,6 +97,11 @@ local function checked_by(module)
 end
 
 local seccomp <const> = checked_by "farside.seccomp"
+local resources <const> = setmetatable({}, { __index = function(_, key)
+  return function(...)
+    return require("farside.recipe.resources")[key](...)
+  end
+end })
 
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a key that is on unless it is switched
@@ -165,8 +144,17 @@ M.keys = {
     help = "allow, deny (EPERM), log, kill or an errno such as ENOSYS for "
         .. "system calls, before the usual filter; otherwise:ACTION instead of "
         .. "it" },
-  { name = "rlimits", check = fields.map(limit), option = "NAME=LIMIT",
+  { name = "rlimits", check = resources.rlimits, option = "NAME=LIMIT",
     help = "a resource limit of each process: nofile=1024" },
+  { name = "nice", check = resources.nice, option = "N",
+    help = "its nice value, from -20, the first to be served, to 19" },
+  { name = "affinity", check = resources.affinity, option = "CPUS",
+    help = "the processors it may run on: 0-3,6" },
+  { name = "oom_score_adj", check = resources.oom_score_adj, option = "N",
+    help = "how soon it is killed when memory runs out, from -1000, never, to "
+        .. "1000, first" },
+  { name = "timeout", check = resources.timeout, option = "TIME",
+    help = "it is killed when it has run so long: 30s" },
   { name = "setup", check = fields.callable },
   { name = "keep", check = list(fields.descriptor), option = "FD",
     help = "a descriptor that it inherits beside 0, 1 and 2" },
@@ -247,6 +235,9 @@ local function consistent(recipe, fail)
     fail("tty", "a terminal is standard input, output and error already")
   elseif recipe.tty and not (recipe.dev and recipe.session) then
     fail("tty", "a terminal needs the /dev and the session of its own")
+  elseif recipe.timeout and not (recipe.init and not shared.pid) then
+    fail("timeout", "a time limit needs the init and the pid namespace of its "
+         .. "own")
   elseif recipe.init and shared.pid then
     recipe.init = false -- there is no PID 1 of its own to be
   end

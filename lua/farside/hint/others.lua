@@ -56,6 +56,30 @@ row("seccomp.install", "EACCES", function(_, sys)
   end
 end)
 
+row("setrlimit prlimit", "EPERM", function(_, sys)
+  return "the hard limit is raised by who has CAP_SYS_RESOURCE in the first "
+      .. "user namespace alone" .. (sys.ids() == 0 and not sys:in_userns()
+      and ", which root has not got here" or "")
+end)
+
+row("setpriority nice", "EACCES EPERM", function(_, sys)
+  if not sys.capable "sys_nice" or sys:in_userns() then
+    return "a nice value is lowered by who has CAP_SYS_NICE in the first user "
+        .. "namespace, or within the limit `nice`"
+  end
+end)
+
+row("sched_setaffinity", "EINVAL", function(_, sys)
+  local online = sys.read "/sys/devices/system/cpu/online"
+  return online and ("the processors of this machine are %s, and the cgroup "
+    .. "may have fewer"):format((online:gsub("%s+$", "")))
+end)
+
+row("write_oom_score_adj", "EACCES", function()
+  return "it is lowered by who has CAP_SYS_RESOURCE in the first user "
+      .. "namespace alone"
+end)
+
 row("keyctl", "EDQUOT", function(_, sys)
   local most = sys:number "/proc/sys/kernel/keys/maxkeys"
   return most and ("kernel.keys.maxkeys allows %d for each user, and each "

@@ -2,6 +2,7 @@
 -- what power is left, and the program.
 
 local ref <const> = require("farside.plan.steps").ref
+local resources <const> = require "farside.plan.resources"
 
 local M = {}
 
@@ -44,22 +45,6 @@ M.capabilities = {
   "sys_chroot",
 }
 
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
-local function rlimits(plan, recipe)
-  local wanted = { core = 0 }
-  for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
-  for _, name in ipairs(sorted(wanted)) do
-    plan:add("child", "a limit for each process, not to be raised again",
-             "setrlimit", name, wanted[name], wanted[name])
-  end
-end
-
 local function filter(plan, recipe, words)
   local seccomp <const> = require "farside.seccomp"
   local program <const> = seccomp.program(recipe.seccomp, words)
@@ -72,7 +57,7 @@ end
 -- A filter can be installed by whoever gives up new privileges, or still has
 -- the power to.
 function M.privileges(plan, recipe)
-  rlimits(plan, recipe)
+  resources.of_each(plan, recipe)
   local words = recipe.capabilities or M.capabilities
   if not recipe.no_new_privs then filter(plan, recipe, words) end
   if words ~= "all" then
@@ -112,6 +97,7 @@ function M.payload(plan, recipe)
       plan:add("child", "keys at the caller's terminal are not for PID 1",
                "setsid")
     end
+    resources.time(plan, recipe)
     plan:add("child", "the program; PID 1 stays to reap and to pass signals on",
              "posix_spawn", command).as = "payload"
   else

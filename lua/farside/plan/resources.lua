@@ -1,0 +1,61 @@
+--- Steps: what of the machine the container's processes may use, each.
+
+local ref <const> = require("farside.plan.steps").ref
+
+local M = {}
+
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
+--- What only the starter may do, since the child's power ends where the first
+-- user namespace does: hard limits above its own, more of the processor, less
+-- danger when memory runs out. Before the child hides itself from its like.
+function M.by_starter(plan, recipe, facts)
+  local function parent(...) plan:add("parent", ...) end
+  if facts.root then
+    for _, name in ipairs(sorted(recipe.rlimits or {})) do
+      parent("a limit above the starter's is raised by who may", "raise_limit",
+             ref "child", name, recipe.rlimits[name])
+    end
+  end
+  if recipe.nice and recipe.nice < 0 then
+    parent("it is served before others", "setpriority", recipe.nice,
+           ref "child")
+  end
+  if recipe.oom_score_adj then
+    parent("how soon it is killed when memory runs out", "write_oom_score_adj",
+           ref "child", recipe.oom_score_adj)
+  end
+end
+
+--- What each program sets for itself.
+function M.of_each(plan, recipe)
+  local function child(...) plan:add("child", ...) end
+  local wanted = { core = 0 }
+  for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
+  for _, name in ipairs(sorted(wanted)) do
+    child("a limit for each process, not to be raised again", "setrlimit", name,
+          wanted[name], wanted[name])
+  end
+  if recipe.nice and recipe.nice >= 0 then
+    child("others are served before it", "setpriority", recipe.nice)
+  end
+  if recipe.affinity then
+    child("where it may run", "sched_setaffinity", recipe.affinity)
+  end
+end
+
+--- The kernel tells PID 1 when the time is over. More than once, for it may not
+-- be listening yet.
+function M.time(plan, recipe)
+  if recipe.timeout then
+    plan:add("child", "when this time is over PID 1 ends it", "setitimer",
+             recipe.timeout, "100ms")
+  end
+end
+
+return M

@@ -191,20 +191,40 @@ static void describe_device(lua_State *L, struct far_call *c) {
   far_arg(c, (uint64_t)luaL_checkinteger(L, 4));
 }
 
-static void describe_place_inside(lua_State *L, struct far_call *c) {
+/* Adds the string on top with its zero, and pops it. */
+static void add_top(lua_State *L, luaL_Buffer *b, int arg) {
+  size_t length;
+  luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, arg, "string expected");
+  const char *word = lua_tolstring(L, -1, &length);
+  luaL_argcheck(L, strlen(word) == length, arg, "zero byte in a string");
+  luaL_addvalue(b);
+  luaL_addchar(b, '\0');
+}
+
+/* root, then paths */
+static void describe_paths(lua_State *L, struct far_call *c, int number) {
+  luaL_Buffer b;
+  size_t size;
+  int last = lua_gettop(L);
+  begin(c, number);
   far_arg_fd(c, far_fd_check(L, 1));
-  far_arg_text(c, far_path(L, 2));
-  far_at_most(L, 2);
+  luaL_buffinit(L, &b);
+  for (int i = 2; i <= last; i++) {
+    lua_pushvalue(L, i);
+    add_top(L, &b, i);
+  }
+  luaL_pushresult(&b);
+  const char *bytes = lua_tolstring(L, -1, &size);
+  far_arg_bytes(c, bytes, size);
+  far_arg(c, (uint64_t)last - 1);
 }
 
 static void describe_mask(lua_State *L, struct far_call *c) {
-  begin(c, WALK_MASK);
-  describe_place_inside(L, c);
+  describe_paths(L, c, WALK_MASK);
 }
 
 static void describe_protect(lua_State *L, struct far_call *c) {
-  begin(c, WALK_PROTECT);
-  describe_place_inside(L, c);
+  describe_paths(L, c, WALK_PROTECT);
 }
 
 /* ---- the program that is started ---- */
@@ -244,18 +264,13 @@ static void describe_place(lua_State *L, struct far_call *c) {
     far_arg_fd(c, far_fd_opt(L, i, -1));
 }
 
-/* Adds the strings of the list at `index`, each with its zero. */
+/* Adds the strings of the list at `index`. */
 static void add_words(lua_State *L, luaL_Buffer *b, int index) {
-  size_t length;
-  for (lua_Integer i = 1; lua_geti(L, index, i) != LUA_TNIL; i++) {
-    luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, index,
-                  "list of strings expected");
-    const char *word = lua_tolstring(L, -1, &length);
-    luaL_argcheck(L, strlen(word) == length, index, "zero byte in a word");
-    luaL_addvalue(b);
-    luaL_addchar(b, '\0');
+  lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_rawgeti(L, index, i);
+    add_top(L, b, index);
   }
-  lua_pop(L, 1);
 }
 
 /* files, arguments, variables: lists of strings */

@@ -6,7 +6,6 @@
 #ifndef FARSIDE_RAW_H
 #define FARSIDE_RAW_H
 
-#include <linux/sched.h>
 #include <sys/syscall.h>
 
 #if !defined __x86_64__ || defined __ILP32__
@@ -27,10 +26,12 @@ static inline long raw_call(long number, long a, long b, long c, long d,
   return result;
 }
 
-/* clone3 with a stack of the child's own: there it calls `go`, which does not
- * return. */
-static inline long raw_clone3(struct clone_args *args, void (*go)(void *),
-                              void *with) {
+/* clone or clone3 with a stack of the child's own: there it calls `go`, which
+ * does not return. */
+static inline long raw_child(long number, long a, long b, void (*go)(void *),
+                             void *with) {
+  register long r10 __asm__("r10") = 0;
+  register long r8 __asm__("r8") = 0;
   long result;
   __asm__ volatile("syscall\n\t"
                    "test %%rax, %%rax\n\t"
@@ -41,7 +42,7 @@ static inline long raw_clone3(struct clone_args *args, void (*go)(void *),
                    "hlt\n"
                    "1:"
                    : "=a"(result)
-                   : "a"((long)SYS_clone3), "D"(args), "S"(sizeof *args),
+                   : "a"(number), "D"(a), "S"(b), "d"(0L), "r"(r10), "r"(r8),
                      [go] "r"(go), [with] "r"(with)
                    : "rcx", "r11", "memory");
   return result;

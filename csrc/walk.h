@@ -71,8 +71,8 @@ enum walk_own {
   WALK_FILE,          /* root, path, bytes, how many, mode, as above */
   WALK_CHMOD,         /* root, path, mode */
   WALK_DEVICE,        /* directory, name, major, minor */
-  WALK_MASK,          /* root, path */
-  WALK_PROTECT,       /* root, path */
+  WALK_MASK,          /* root, paths, how many */
+  WALK_PROTECT,       /* the same */
   WALK_INSIDE,        /* fails unless the working directory is in the root */
   WALK_PLACE,         /* session, terminal, stdin, stdout, stderr */
   WALK_EXEC,          /* words, files, arguments, variables (of each, how

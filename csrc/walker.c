@@ -122,7 +122,8 @@ static pid_t start(struct clone_args *args, struct walker *w) {
   args->stack = (uintptr_t)stack;
   args->stack_size = sizeof stack;
   args->flags |= CLONE_VM | CLONE_VFORK;
-  return (pid_t)raw_clone3(args, become_walker, w);
+  return (pid_t)raw_child(SYS_clone3, (long)args, sizeof *args, become_walker,
+                          w);
 }
 
 static void check_descriptors(lua_State *L, struct walker *w) {

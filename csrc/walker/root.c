@@ -294,9 +294,9 @@ static long cover(bool directory_) {
   return tree < 0 ? tree : (covers[directory_] = tree);
 }
 
-long walker_mask(const long a[]) {
+static long mask(long root, const char *path) {
   struct statx is;
-  long point = find(a[0], (const char *)a[1]);
+  long point = find(root, path);
   if (point < 0)
     return point == -ENOENT ? 0 : point;
   long result = status(point, &is);
@@ -309,8 +309,8 @@ long walker_mask(const long a[]) {
   return closing(point, result);
 }
 
-long walker_protect(const long a[]) {
-  long point = find(a[0], (const char *)a[1]);
+static long protect(long root, const char *path) {
+  long point = find(root, path);
   if (point < 0)
     return point == -ENOENT ? 0 : point;
   long tree = clone_tree(point, "", AT_RECURSIVE);
@@ -321,4 +321,24 @@ long walker_protect(const long a[]) {
     result = put(tree, point, "");
   walker_close(tree);
   return closing(point, result);
+}
+
+/* For each of many paths, which stand one behind the other. */
+static long for_each(const long a[], long (*call)(long, const char *)) {
+  const char *path = (const char *)a[1];
+  long result = 0;
+  for (long left = a[2]; left > 0 && result >= 0; left--) {
+    result = call(a[0], path);
+    while (*path++ != '\0')
+      continue;
+  }
+  return result;
+}
+
+long walker_mask(const long a[]) {
+  return for_each(a, mask);
+}
+
+long walker_protect(const long a[]) {
+  return for_each(a, protect);
 }

@@ -128,11 +128,19 @@ function M.or_false(check)
   end
 end
 
+-- Some order in which any two keys have a place.
+local function before(a, b)
+  local one <const>, other <const> = type(a), type(b)
+  if one ~= other then return one < other end
+  if one == "string" or one == "number" then return a < b end
+  return tostring(a) < tostring(b)
+end
+
 -- Keys in a steady order, so that the first complaint is always the same.
 local function sorted_keys(value)
   local keys = {}
   for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
+  table.sort(keys, before)
   return keys
 end
 

@@ -50,7 +50,8 @@ composed["root:mkdir"] = function(program, root, path, mode)
 end
 
 for method, call in pairs { attach = "attach", symlink = "symlink",
-                            write = "file", chmod = "chmod" } do
+                            write = "file", chmod = "chmod", mask = "mask",
+                            protect = "protect" } do
   composed["root:" .. method] = function(program, ...)
     program:add(0, call, ...)
   end
@@ -89,14 +90,6 @@ composed["root:symlinks"] = function(program, root, directory, links)
   program:add(0, "close", held(passing))
 end
 
-composed["root:mask"] = function(program, root, ...)
-  for _, path in ipairs { ... } do program:add(0, "mask", root, path) end
-end
-
-composed["root:protect"] = function(program, root, ...)
-  for _, path in ipairs { ... } do program:add(0, "protect", root, path) end
-end
-
 -- The program's place in the world, then itself: farside.exec, call by call.
 local function start(program, call, command)
   local want <const>, files <const>, argv <const> = exec.resolve(call, command)
@@ -133,7 +126,9 @@ Program.__index = Program
 -- Appends a call to the step; a register gets its result, or 0. What is wrong
 -- with the arguments is told when the call is made in Lua.
 function Program:add(register, call, ...)
-  if not pcall(self.append, self.index, register, call, ...) then refuse() end
+  self.adding = true
+  self.append(self.index, register, call, ...)
+  self.adding = false
 end
 
 -- A descriptor that the walker has open, too.
@@ -177,12 +172,7 @@ function Program:step(index, step)
   return self:add(self:result(), step.call, steps.arguments(step, values))
 end
 
-local function write(plan, first, values, channel, status)
-  local program <const> = setmetatable({
-    append = core.program(channel, status), registers = 0,
-    values = setmetatable({}, { __index = values }),
-    descriptors = { channel, status },
-  }, Program)
+local function write(program, plan, first)
   local turn = nil -- the first baton is the program
   for index = first, #plan do
     local step <const> = plan[index]
@@ -208,10 +198,14 @@ end
 -- @treturn[1] {fd,...} the descriptors that it needs
 -- @treturn[2] nil when a step cannot be taken so
 function M.program(plan, first, values, channel, status)
-  local ok, bytes, descriptors = pcall(write, plan, first, values, channel,
-                                       status)
+  local program <const> = setmetatable({
+    append = core.program(channel, status), adding = false, registers = 0,
+    values = setmetatable({}, { __index = values }),
+    descriptors = { channel, status },
+  }, Program)
+  local ok, bytes, descriptors = pcall(write, program, plan, first)
   if ok then return bytes, descriptors end
-  if bytes ~= refused then error(bytes, 0) end
+  if not program.adding and bytes ~= refused then error(bytes, 0) end
 end
 
 return M

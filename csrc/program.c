@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
 #include <string.h>
 #include <sys/capability.h>
 #include <unistd.h>
@@ -304,6 +305,15 @@ static void describe_spawn(lua_State *L, struct far_call *c) {
   describe_words(L, c);
 }
 
+static void describe_seccomp(lua_State *L, struct far_call *c) {
+  size_t size;
+  const char *bytes = luaL_checklstring(L, 1, &size);
+  far_at_most(L, 1);
+  begin(c, WALK_SECCOMP);
+  far_arg_bytes(c, bytes, size);
+  far_arg(c, size / sizeof(struct sock_filter));
+}
+
 static void describe_setsid(lua_State *L, struct far_call *c) {
   far_at_most(L, 0);
   begin(c, SYS_setsid);
@@ -341,10 +351,14 @@ static const struct { const char *name; far_describer *describe; } calls[] = {
   {"place", describe_place},
   {"prctl", far_describe_prctl},
   {"protect", describe_protect},
+  {"sched_setaffinity", far_describe_sched_setaffinity},
+  {"seccomp.install", describe_seccomp},
   {"setdomainname", far_describe_setdomainname},
   {"setgroups", far_describe_setgroups},
   {"sethostname", far_describe_sethostname},
+  {"setitimer", far_describe_setitimer},
   {"setns", describe_setns},
+  {"setpriority", far_describe_setpriority},
   {"setresgid", far_describe_setresgid},
   {"setresuid", far_describe_setresuid},
   {"setrlimit", far_describe_setrlimit},

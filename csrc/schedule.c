@@ -3,13 +3,14 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <unistd.h>
 
 #include "farside.h"
+#include "program.h"
 
 /***
 The nice value of a process.
@@ -29,6 +30,17 @@ static int bind_getpriority(lua_State *L) {
   return 1;
 }
 
+void far_describe_setpriority(lua_State *L, struct far_call *c) {
+  lua_Integer value = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, value >= -20 && value <= 19, 1,
+                "nice value from -20 to 19 expected");
+  far_at_most(L, 2);
+  c->number = SYS_setpriority;
+  far_arg(c, PRIO_PROCESS);
+  far_arg(c, (uint64_t)far_pid(L, 2));
+  far_arg(c, (uint64_t)value);
+}
+
 /***
 Sets the nice value of a process.
 @function setpriority
@@ -38,14 +50,7 @@ Sets the nice value of a process.
 somebody else; ESRCH. See setpriority(2).
 */
 static int bind_setpriority(lua_State *L) {
-  lua_Integer value = luaL_checkinteger(L, 1);
-  luaL_argcheck(L, value >= -20 && value <= 19, 1,
-                "nice value from -20 to 19 expected");
-  far_at_most(L, 2);
-  pid_t pid = far_pid(L, 2);
-  if (setpriority(PRIO_PROCESS, (id_t)pid, (int)value) == -1)
-    return far_raise(L, errno, "setpriority", NULL, "to %d", (int)value);
-  return 0;
+  return far_do(L, far_describe_setpriority, "setpriority", NULL);
 }
 
 /***
@@ -79,8 +84,11 @@ static cpu_set_t *set_of(struct cpus *cpus) {
   return (cpu_set_t *)(void *)cpus->bits;
 }
 
-static void check_cpus(lua_State *L, int index, struct cpus *cpus) {
+/* From the list at `index`, in a userdata that is pushed. */
+static struct cpus *check_cpus(lua_State *L, int index) {
   luaL_checktype(L, index, LUA_TTABLE);
+  struct cpus *cpus = lua_newuserdatauv(L, sizeof *cpus, 0);
+  memset(cpus, 0, sizeof *cpus);
   for (lua_Integer i = 1; lua_geti(L, index, i) != LUA_TNIL; i++) {
     int is;
     lua_Integer cpu = lua_tointegerx(L, -1, &is);
@@ -90,6 +98,7 @@ static void check_cpus(lua_State *L, int index, struct cpus *cpus) {
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
+  return cpus;
 }
 
 /***
@@ -114,6 +123,15 @@ static int bind_sched_getaffinity(lua_State *L) {
   return 1;
 }
 
+void far_describe_sched_setaffinity(lua_State *L, struct far_call *c) {
+  far_at_most(L, 2);
+  pid_t pid = far_pid(L, 2);
+  c->number = SYS_sched_setaffinity;
+  far_arg(c, (uint64_t)pid);
+  far_arg(c, sizeof(struct cpus));
+  far_arg_bytes(c, check_cpus(L, 1), sizeof(struct cpus));
+}
+
 /***
 Keeps a process, and its children from now on, to some processors.
 @function sched_setaffinity
@@ -123,18 +141,25 @@ Keeps a process, and its children from now on, to some processors.
 for a process of somebody else. See sched_setaffinity(2).
 */
 static int bind_sched_setaffinity(lua_State *L) {
-  struct cpus cpus = {{0}};
-  check_cpus(L, 1, &cpus);
-  far_at_most(L, 2);
-  pid_t pid = far_pid(L, 2);
-  return far_check(L, sched_setaffinity(pid, sizeof cpus, set_of(&cpus)),
-                   "sched_setaffinity", NULL);
+  return far_do(L, far_describe_sched_setaffinity, "sched_setaffinity", NULL);
 }
 
 static struct timeval check_time(lua_State *L, int index) {
   int64_t time = far_duration(L, index);
   luaL_argcheck(L, time >= 0, index, "time not before now expected");
   return (struct timeval){time / 1000000000, time % 1000000000 / 1000};
+}
+
+void far_describe_setitimer(lua_State *L, struct far_call *c) {
+  struct itimerval *timer = (void *)c->scratch;
+  *timer = (struct itimerval){.it_value = check_time(L, 1)};
+  if (!lua_isnoneornil(L, 2))
+    timer->it_interval = check_time(L, 2);
+  far_at_most(L, 2);
+  c->number = SYS_setitimer;
+  far_arg(c, ITIMER_REAL);
+  far_arg_bytes(c, timer, sizeof *timer);
+  far_arg(c, 0);
 }
 
 /***
@@ -145,11 +170,7 @@ Has the signal ALRM sent to the process by the kernel.
 @raise EINVAL. See setitimer(2), ITIMER_REAL.
 */
 static int bind_setitimer(lua_State *L) {
-  struct itimerval timer = {.it_value = check_time(L, 1)};
-  if (!lua_isnoneornil(L, 2))
-    timer.it_interval = check_time(L, 2);
-  far_at_most(L, 2);
-  return far_check(L, setitimer(ITIMER_REAL, &timer, NULL), "setitimer", NULL);
+  return far_do(L, far_describe_setitimer, "setitimer", NULL);
 }
 
 static const luaL_Reg functions[] = {

@@ -61,6 +61,7 @@ enum walk_own {
   WALK_WRITE,         /* path, bytes, how many */
   WALK_LINK_UP,       /* name, bytes of it */
   WALK_KEEP,          /* mask of capabilities, their number */
+  WALK_SECCOMP,       /* instructions, how many */
   WALK_DIRECTORY,     /* root, path, mode, whether the umask has no say:
                        * answers a descriptor */
   WALK_ATTACH,        /* root, tree, path */

@@ -160,6 +160,13 @@ describe("a container", function()
     assert.same({ nil, "signal", 9, "timeout" }, { container:wait() })
   end)
 
+  it("is so when its plan is walked in Lua, too", function()
+    t.needs "userns"
+    local plan = ns.plan { "sleep", "100", timeout = "50ms" }
+    plan.walker = false
+    assert.same({ nil, "signal", 9, "timeout" }, { ns.run(plan) })
+  end)
+
   it("that ends in time is told from one that does not", function()
     t.needs "userns"
     assert.same({ nil, "exit", 3 },

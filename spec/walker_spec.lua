@@ -37,11 +37,11 @@ end
 -- are new each time are left out.
 local look <const> = [[
   id; pwd; umask; hostname; ulimit -a; env | sort
-  grep -E '^(Cap|NoNew|Seccomp:|SigBlk|SigCgt|Uid|Gid|NS)' /proc/self/status
+  grep -E '^(Cap|NoNew|Seccomp|Cpus_allowed:|SigBlk|SigCgt|Uid|Gid|NS)' /proc/self/status
   cut -d' ' -f5- /proc/self/mountinfo | sed 's/lowerdir.*//; s/[0-9]*[0-9]$//'
   ls -l /dev /dev/pts /dev/shm | sed 's/[A-Z][a-z][a-z] .*[0-9]:[0-9][0-9]//'
   stat -c '%n %a %u %g' /* /dev/* /run /tmp /proc/kcore /proc/sys 2>/dev/null
-  echo $(cat /proc/self/oom_score_adj) $(cut -d' ' -f5-7 /proc/$$/stat)
+  echo $(cat /proc/self/oom_score_adj) $(cut -d' ' -f5-7 /proc/$$/stat) $(nice)
   set -- /proc/$$/fd/*; echo $#; set -- /proc/[0-9]*; echo $#
   cat /proc/sys/kernel/hostname; cat /sys/class/net/lo/flags 2>&1
   echo $(($(cut -d. -f1 /proc/uptime) / 86400)) days
@@ -53,6 +53,10 @@ local examples <const> = {
   ["a read-only one"] = { readonly = true },
   ["one without an init"] = { init = false },
   ["one in the caller's session"] = { session = false },
+  ["one with bounds"] = { nice = 3, affinity = { ns.sched_getaffinity()[1] },
+                          timeout = 100, rlimits = { nofile = 100 },
+                          oom_score_adj = 800,
+                          seccomp = { { "deny", "chmod" } } },
   ["one with little"] = { sys = false, tmp = false, mask = false },
   ["one with shares"] = { share = { "net", "ipc", "time" } },
   ["one with all capabilities"] = { capabilities = "all",

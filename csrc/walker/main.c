@@ -79,6 +79,7 @@ static long (*const own[])(const long a[]) = {
   [WALK_WRITE - WALK_FAIL] = walker_write,
   [WALK_LINK_UP - WALK_FAIL] = walker_link_up,
   [WALK_KEEP - WALK_FAIL] = walker_keep,
+  [WALK_SECCOMP - WALK_FAIL] = walker_seccomp,
   [WALK_DIRECTORY - WALK_FAIL] = walker_directory,
   [WALK_ATTACH - WALK_FAIL] = walker_attach,
   [WALK_MOUNT - WALK_FAIL] = walker_mount,

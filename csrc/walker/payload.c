@@ -155,6 +155,17 @@ static long start_child(struct image *i) {
   return i->err < 0 ? i->err : pid;
 }
 
+/* As an end by SIGKILL, with the reason after it. */
+static _Noreturn void tell_timeout(void) {
+  struct __attribute__((packed)) {
+    char how[7];
+    int code;
+    char why[7];
+  } over = {"signal", SIGKILL, "timeout"};
+  raw(SYS_write, walker_head.status, &over, sizeof over);
+  walker_exit(128 + SIGKILL);
+}
+
 /* "exit" or "signal" with its zero, then the number. */
 static _Noreturn void tell_end(int status) {
   struct __attribute__((packed)) { char how[7]; int code; } killed = {
@@ -176,7 +187,8 @@ static void reap(long payload) {
       tell_end(status);
 }
 
-/* A key at the terminal is for all who share it, and comes from the kernel. */
+/* A key at the terminal is for all who share it, and comes from the kernel; so
+ * does the timer's signal, when the container's time is over. */
 static _Noreturn void be_init(long payload) {
   const uint64_t all = ~UINT64_C(0);
   siginfo_t info;
@@ -184,6 +196,8 @@ static _Noreturn void be_init(long payload) {
     long signal = raw(SYS_rt_sigtimedwait, &all, &info, NULL, SET);
     if (signal == SIGCHLD)
       reap(payload);
+    else if (signal == SIGALRM && info.si_code == SI_KERNEL)
+      tell_timeout();
     else if (signal > 0 && info.si_code != SI_KERNEL)
       raw(SYS_kill, payload, signal);
   }

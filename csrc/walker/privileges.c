@@ -1,13 +1,15 @@
 /*
- * The walker's calls about itself: namespaces, the network's loopback, and
- * capabilities.
+ * The walker's calls about itself: namespaces, the network's loopback,
+ * capabilities, and the filter of system calls.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -115,4 +117,10 @@ long walker_keep(const long a[]) {
     c.sets[i].inheritable &= half;
   }
   return raw(SYS_capset, &c.header, c.sets);
+}
+
+long walker_seccomp(const long a[]) {
+  struct sock_fprog program = {(unsigned short)a[1],
+                               (struct sock_filter *)a[0]};
+  return raw(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }

@@ -43,6 +43,7 @@ long walker_setns(const long a[]);
 long walker_write(const long a[]);
 long walker_link_up(const long a[]);
 long walker_keep(const long a[]);
+long walker_seccomp(const long a[]);
 
 /* Leaves the inheritable set empty, as a new user namespace has it. */
 long walker_inherit_nothing(void);

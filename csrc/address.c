@@ -11,16 +11,11 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "netattr.h"
+#include "netobject.h"
+#include "routeword.h"
 
 #define FOREVER UINT32_MAX
 #define AT(member) offsetof(struct ifaddrmsg, member)
-
-static const struct far_word scopes[] = {
-  {"global", RT_SCOPE_UNIVERSE}, {"site", RT_SCOPE_SITE},
-  {"link", RT_SCOPE_LINK},       {"host", RT_SCOPE_HOST},
-  {"nowhere", RT_SCOPE_NOWHERE}, {NULL, 0},
-};
 
 static const struct far_word protocols[] = {
   {"kernel_lo", 1}, {"kernel_ra", 2}, {"kernel_ll", 3}, {NULL, 0},
@@ -115,7 +110,7 @@ static const struct far_attr attrs[] = {
   {"prefixlen", AT(ifa_prefixlen), &far_head_u8, NULL, 0},
   {"ifindex", AT(ifa_index), &far_head_link_at, NULL, FAR_TOLD},
   {"dev", AT(ifa_index), &far_head_link, NULL, FAR_TOLD},
-  {"scope", AT(ifa_scope), &far_head_word, scopes, 0},
+  {"scope", AT(ifa_scope), &far_head_word, far_scopes, 0},
   {"broadcast", IFA_BROADCAST, &far_ip, NULL, 0},
   {"anycast", IFA_ANYCAST, &far_ip, NULL, FAR_TOLD},
   {"label", IFA_LABEL, &far_text, NULL, 0},
@@ -146,12 +141,11 @@ static const struct far_attr attrs[] = {
 static void object(lua_State *L, const struct far_request *r) {
   const struct ifaddrmsg *i = nlmsg_data((struct nlmsghdr *)&r->head);
   struct nlattr *ip = far_put_before((struct far_request *)r, IFA_LOCAL);
-  char name[IFNAMSIZ];
-  far_ip_push(L, i->ifa_family, nla_data(ip), i->ifa_prefixlen);
-  if (far_link_name(r->nl->fd, (int)i->ifa_index, name) == NULL)
-    snprintf(name, sizeof name, "%u", i->ifa_index);
-  lua_pushfstring(L, "%s on %s", lua_tostring(L, -1), name);
-  lua_remove(L, -2);
+  if (ip == NULL)
+    lua_pushliteral(L, "addresses");
+  else
+    far_ip_push(L, i->ifa_family, nla_data(ip), i->ifa_prefixlen);
+  far_push_on(L, r, (int)i->ifa_index);
 }
 
 #define CALL(verb, type, flags) \
@@ -249,8 +243,8 @@ static void push_ends(lua_State *L, const struct far_source *s,
   lua_setfield(L, -2, "address");
 }
 
-static void push_address(lua_State *L, const struct far_request *r,
-                         struct nlmsghdr *h) {
+void far_push_address(lua_State *L, const struct far_request *r,
+                      struct nlmsghdr *h) {
   const struct far_source s = {r->nl, nlmsg_data(h)};
   const int size = sizeof(struct ifaddrmsg);
   lua_createtable(L, 0, 12);
@@ -280,13 +274,8 @@ preferred_life_time (seconds, 4294967295 for ever), nodad, tentative, dynamic…
 static int bind_list(lua_State *L) {
   struct far_request r;
   far_at_most(L, 1);
-  lua_settop(L, 1);
-  far_request(L, &r, &list);
-  if (!lua_isnil(L, 1)) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    far_put_table(L, &r, 1, filters, NULL);
-  }
-  return far_list(L, &r, push_address);
+  far_request_list(L, &r, &list, filters);
+  return far_list(L, &r, far_push_address);
 }
 
 const luaL_Reg far_address_functions[] = {

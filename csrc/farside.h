@@ -8,6 +8,7 @@
 #ifndef FARSIDE_H
 #define FARSIDE_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +116,19 @@ const char *far_path(lua_State *L, int index);
 
 /* Raises when there are more than `count` arguments. */
 void far_at_most(lua_State *L, int count);
+
+/* ---- waiting (wait.c) ---- */
+
+/* Nanoseconds on a clock that only goes forward. */
+int64_t far_now(void);
+
+/* When the time limit at `index` is over, on that clock: 0 at once, -1 never,
+ * which is nil. */
+int64_t far_deadline(lua_State *L, int index);
+
+/* ppoll until something is ready or the deadline is past: how many are ready.
+ * A ^C at the prompt raises from here. */
+int far_poll(lua_State *L, struct pollfd *p, nfds_t count, int64_t deadline);
 
 /* ---- signals (signal.c) ---- */
 

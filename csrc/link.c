@@ -107,15 +107,14 @@ static void put_options(lua_State *L, struct far_request *r, int arg,
 /* To the kernel, a kind that it does not know is no filter: it answers all
  * links, lo first. There are none of that kind. */
 static void heed_kind(lua_State *L, int filter, int list) {
-  if (lua_geti(L, list, 1) == LUA_TNIL)
-    return;
-  lua_getfield(L, -1, "kind");
-  lua_getfield(L, filter, "kind");
-  if (!lua_rawequal(L, -1, -2))
-    lua_newtable(L);
-  else
-    lua_pushvalue(L, list);
-  lua_replace(L, list);
+  if (lua_geti(L, list, 1) == LUA_TTABLE) {
+    lua_getfield(L, -1, "kind");
+    lua_getfield(L, filter, "kind");
+    if (!lua_rawequal(L, -1, -2)) {
+      lua_newtable(L);
+      lua_replace(L, list);
+    }
+  }
   lua_settop(L, list);
 }
 
@@ -202,29 +201,34 @@ static const struct far_kind *kind_in(lua_State *L, struct far_request *r,
   return type == LUA_TNIL ? NULL : far_kind_find(lua_tostring(L, -1));
 }
 
+/* The options of its kind; those of a port, "bridge_slave", go to a master. */
+static void put_options_of(lua_State *L, struct far_request *r, int table,
+                           const struct far_kind *kind, bool port) {
+  size_t data = far_nest(L, r, port ? IFLA_INFO_SLAVE_DATA : IFLA_INFO_DATA);
+  far_put_some(L, r, table, kind->options);
+  far_unnest(r, data);
+}
+
 /* The link as the table at `table` has it. */
 static void put_link(lua_State *L, struct far_request *r, int table) {
   open_netns(L, r, table);
   const struct far_kind *kind = kind_in(L, r, table);
-  const char *name = lua_tostring(L, -1);
+  size_t length;
+  const char *name = lua_tolstring(L, -1, &length);
   int options = far_put_table(L, r, table, far_link_attrs,
                               kind != NULL ? kind->options : NULL);
   if (name == NULL)
     return;
+  bool port = kind != NULL && kind->port;
   size_t info = far_nest(L, r, IFLA_LINKINFO);
-  far_put(L, r, IFLA_INFO_KIND, name, strlen(name) + 1);
-  if (options > 0) {
-    size_t data = far_nest(L, r, IFLA_INFO_DATA);
-    far_put_some(L, r, table, kind->options);
-    far_unnest(r, data);
-  }
+  if (port)
+    lua_pushlstring(L, name, length - strlen("_slave"));
+  name = lua_tostring(L, -1);
+  far_put(L, r, port ? IFLA_INFO_SLAVE_KIND : IFLA_INFO_KIND, name,
+          strlen(name) + 1);
+  if (options > 0)
+    put_options_of(L, r, table, kind, port);
   far_unnest(r, info);
-}
-
-static void need(lua_State *L, const struct far_request *r, const char *field) {
-  if (lua_getfield(L, 1, field) == LUA_TNIL)
-    far_bad_value(L, r, field, "string");
-  lua_pop(L, 1);
 }
 
 /* What a link gets when it is there. One that does not get it goes again. */
@@ -270,8 +274,8 @@ static int bind_add(lua_State *L) {
   far_at_most(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);
   far_request(L, &r, &add);
-  need(L, &r, "name");
-  need(L, &r, "kind");
+  far_need(L, &r, 1, "name");
+  far_need(L, &r, 1, "kind");
   const struct far_kind *kind = kind_in(L, &r, 1);
   lua_pushvalue(L, 1);
   if (kind != NULL && kind->many_queues)

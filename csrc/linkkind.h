@@ -2,14 +2,19 @@
 #ifndef FARSIDE_LINKKIND_H
 #define FARSIDE_LINKKIND_H
 
-#include "netattr.h"
+#include "netobject.h"
 
 struct far_kind {
   const char *name;
   const struct far_attr *options; /* or NULL */
   bool many_queues; /* the kernel makes one queue for each processor, and
                        then waits once for each end: one is made instead */
+  bool port; /* the options are what its master knows of it */
 };
+
+/* Options that stand in files of their own. */
+extern const struct far_attr far_bridge_attrs[], far_bridge_port_attrs[],
+  far_vxlan_attrs[], far_gre_attrs[], far_ipip_attrs[];
 
 /* NULL for a kind of which nothing but its name is known. */
 const struct far_kind *far_kind_find(const char *name);

@@ -52,10 +52,12 @@ static void push_link(lua_State *L, const struct far_source *s,
                       const struct far_attr *a, struct nlattr *n) {
   char name[IFNAMSIZ];
   int32_t index = index_of(s, a, n);
-  if (index != 0 && far_link_name(s->nl->fd, index, name) != NULL)
+  if (index == 0)
+    lua_pushnil(L);
+  else if (far_link_name(s->nl->fd, index, name) != NULL)
     lua_pushstring(L, name);
   else
-    lua_pushnil(L); /* in another namespace, or gone */
+    lua_pushfstring(L, "if%d", index); /* it has gone; ip writes it so */
 }
 
 static void push_link_at(lua_State *L, const struct far_source *s,
@@ -75,6 +77,14 @@ const struct far_codec far_head_link = {
 const struct far_codec far_head_link_at = {
   put_link, push_link_at, .size = 4, .header = true,
 };
+
+void far_push_on(lua_State *L, const struct far_request *r, int link) {
+  char name[IFNAMSIZ];
+  if (far_link_name(r->nl->fd, link, name) == NULL)
+    snprintf(name, sizeof name, "%d", link);
+  lua_pushfstring(L, "%s on %s", lua_tostring(L, -1), name);
+  lua_remove(L, -2);
+}
 
 static bool good_name(const char *name, size_t length, size_t longest) {
   return length > 0 && length <= longest && strlen(name) == length &&
@@ -211,19 +221,12 @@ void far_family(lua_State *L, struct far_request *r, const char *field,
 }
 
 static const struct far_word families[] = {
-  {"inet", AF_INET}, {"inet6", AF_INET6}, {"bridge", AF_BRIDGE},
-  {"mpls", AF_MPLS}, {NULL, 0},
+  {"inet", AF_INET}, {"inet6", AF_INET6}, {NULL, 0},
 };
 
 static void put_family(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
-  const char *word = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
-  const struct far_word *w = families;
-  while (w->name != NULL && strcmp(w->name, word) != 0)
-    w++;
-  if (w->name == NULL)
-    far_bad_value(L, r, a->name, "inet or inet6");
-  far_family(L, r, a->name, (int)w->bits);
+  far_family(L, r, a->name, (int)far_word_of(L, r, a->name, families));
 }
 
 static void push_family(lua_State *L, const struct far_source *s,
@@ -266,3 +269,28 @@ static void push_ip(lua_State *L, const struct far_source *s,
 }
 
 const struct far_codec far_ip = {put_ip, push_ip, .size = 0};
+
+/* An address whose family is its own affair; `more` is the attribute for IPv6
+ * where that is another. */
+static void put_end(lua_State *L, struct far_request *r,
+                    const struct far_attr *a) {
+  struct far_address ip = {0};
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  if (!far_ip_parse(text, &ip) || ip.length != FAR_WHOLE)
+    far_bad_value(L, r, a->name, "address such as \"10.0.0.1\" or \"fd00::1\"");
+  int type = a->more != NULL && ip.family == AF_INET6 ? *(const int *)a->more
+                                                      : a->type;
+  far_put(L, r, type, ip.bytes, far_ip_size(&ip));
+}
+
+/* No address at all is told as "any", as ip does. */
+static void push_end(lua_State *L, const struct far_source *s,
+                     const struct far_attr *a, struct nlattr *n) {
+  static const uint8_t any[16];
+  if (nla_len(n) <= 16 && memcmp(nla_data(n), any, (size_t)nla_len(n)) == 0)
+    lua_pushliteral(L, "any");
+  else
+    far_ip.push(L, s, a, n);
+}
+
+const struct far_codec far_end = {put_end, push_end, .size = 4};

@@ -112,6 +112,24 @@ int far_bad_value(lua_State *L, const struct far_request *r, const char *field,
     "%s%s: %s expected, got %s", r->within, field, expected, got));
 }
 
+void far_need(lua_State *L, const struct far_request *r, int index,
+              const char *field) {
+  if (lua_getfield(L, index, field) == LUA_TNIL)
+    far_bad_value(L, r, field, "string");
+  lua_pop(L, 1);
+}
+
+void far_request_list(lua_State *L, struct far_request *r,
+                      const struct far_call *call,
+                      const struct far_attr *filters) {
+  lua_settop(L, 1);
+  far_request(L, r, call);
+  if (lua_isnil(L, 1))
+    return;
+  luaL_checktype(L, 1, LUA_TTABLE);
+  far_put_table(L, r, 1, filters, NULL);
+}
+
 /* ---- where a value is: in an attribute or in the header ---- */
 
 static void place(lua_State *L, struct far_request *r, const struct far_attr *a,
@@ -160,12 +178,9 @@ static bool number_of(const struct far_source *s, const struct far_attr *a,
   return true;
 }
 
-static lua_Integer check_number(lua_State *L, struct far_request *r,
-                                const struct far_attr *a) {
-  const struct far_codec *c = a->codec;
-  int bits = 8 * c->size - c->is_signed;
-  lua_Integer most = bits >= 63 ? INT64_MAX : ((lua_Integer)1 << bits) - 1;
-  lua_Integer least = c->is_signed ? -most - 1 : 0;
+lua_Integer far_integer(lua_State *L, const struct far_request *r,
+                        const char *field, lua_Integer least,
+                        lua_Integer most) {
   int whole;
   lua_Integer n = lua_tointegerx(L, -1, &whole);
   if (lua_type(L, -1) == LUA_TNUMBER && whole && n >= least && n <= most)
@@ -173,7 +188,23 @@ static lua_Integer check_number(lua_State *L, struct far_request *r,
   lua_pushfstring(L, "integer from %I to %I", (LUAI_UACINT)least,
                   (LUAI_UACINT)most);
   lua_insert(L, -2);
-  return far_bad_value(L, r, a->name, lua_tostring(L, -2));
+  return far_bad_value(L, r, field, lua_tostring(L, -2));
+}
+
+static lua_Integer check_number(lua_State *L, struct far_request *r,
+                                const struct far_attr *a) {
+  const struct far_codec *c = a->codec;
+  int bits = 8 * c->size - c->is_signed;
+  lua_Integer most = bits >= 63 ? INT64_MAX : ((lua_Integer)1 << bits) - 1;
+  return far_integer(L, r, a->name, c->is_signed ? -most - 1 : 0, most);
+}
+
+lua_Integer far_integer_in(lua_State *L, const struct far_request *r,
+                           const char *field, lua_Integer most) {
+  lua_getfield(L, -1, field);
+  lua_Integer n = far_integer(L, r, field, 0, most);
+  lua_pop(L, 1);
+  return n;
 }
 
 static void put_number(lua_State *L, struct far_request *r,
@@ -197,10 +228,21 @@ const struct far_codec far_u32 = {NUMBER, .size = 4};
 const struct far_codec far_s32 = {NUMBER, .size = 4, .is_signed = true};
 const struct far_codec far_u64 = {NUMBER, .size = 8};
 const struct far_codec far_be16 = {NUMBER, .size = 2, .big_endian = true};
+const struct far_codec far_be32 = {NUMBER, .size = 4, .big_endian = true};
 const struct far_codec far_head_u8 = {NUMBER, .size = 1, .header = true};
+const struct far_codec far_head_u32 = {NUMBER, .size = 4, .header = true};
 const struct far_codec far_head_s32 = {
   NUMBER, .size = 4, .is_signed = true, .header = true,
 };
+
+static void push_ticks(lua_State *L, const struct far_source *s,
+                       const struct far_attr *a, struct nlattr *n) {
+  lua_Integer ticks = 0;
+  (void)number_of(s, a, n, &ticks);
+  lua_pushnumber(L, (lua_Number)ticks / 100); /* USER_HZ */
+}
+
+const struct far_codec far_ticks = {.push = push_ticks, .size = 8};
 
 uint32_t far_seconds(lua_State *L, const struct far_request *r,
                      const char *field) {
@@ -251,31 +293,36 @@ static void push_present(lua_State *L, const struct far_source *s,
 
 const struct far_codec far_flag = {put_flag, push_flag, .size = 1};
 const struct far_codec far_switch = {put_switch, push_number, .size = 1};
+const struct far_codec far_switch32 = {put_switch, push_number, .size = 4};
 const struct far_codec far_present = {put_present, push_present, .size = 0};
 
 /* ---- words ---- */
 
+uint64_t far_word_of(lua_State *L, const struct far_request *r,
+                     const char *field, const struct far_word *words) {
+  const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
+  const struct far_word *w = words;
+  while (w->name != NULL && strcmp(w->name, text) != 0)
+    w++;
+  if (w->name != NULL)
+    return w->bits;
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (w = words; w->name != NULL; w++) {
+    luaL_addstring(&b, w == words ? "" : w[1].name == NULL ? " or " : ", ");
+    luaL_addstring(&b, w->name);
+  }
+  luaL_pushresult(&b);
+  lua_insert(L, -2);
+  return (uint64_t)far_bad_value(L, r, field, lua_tostring(L, -2));
+}
+
 static void put_word(lua_State *L, struct far_request *r,
                      const struct far_attr *a) {
-  const struct far_word *w = a->more;
-  if (lua_type(L, -1) != LUA_TSTRING) {
+  if (lua_type(L, -1) == LUA_TNUMBER)
     put_number(L, r, a);
-    return;
-  }
-  while (w->name != NULL && strcmp(w->name, lua_tostring(L, -1)) != 0)
-    w++;
-  if (w->name == NULL) {
-    luaL_Buffer b;
-    luaL_buffinit(L, &b);
-    for (w = a->more; w->name != NULL; w++) {
-      luaL_addstring(&b, w == a->more ? "" : w[1].name == NULL ? " or " : ", ");
-      luaL_addstring(&b, w->name);
-    }
-    luaL_pushresult(&b);
-    lua_insert(L, -2);
-    far_bad_value(L, r, a->name, lua_tostring(L, -2));
-  }
-  place_number(L, r, a, (lua_Integer)w->bits);
+  else
+    place_number(L, r, a, (lua_Integer)far_word_of(L, r, a->name, a->more));
 }
 
 static void push_word(lua_State *L, const struct far_source *s,
@@ -292,8 +339,11 @@ static void push_word(lua_State *L, const struct far_source *s,
 
 #define WORD .put = put_word, .push = push_word
 const struct far_codec far_word8 = {WORD, .size = 1};
+const struct far_codec far_word16 = {WORD, .size = 2};
+const struct far_codec far_be_word16 = {WORD, .size = 2, .big_endian = true};
 const struct far_codec far_word32 = {WORD, .size = 4};
 const struct far_codec far_head_word = {WORD, .size = 1, .header = true};
+const struct far_codec far_head_word16 = {WORD, .size = 2, .header = true};
 
 static void push_bits(lua_State *L, const struct far_source *s,
                       const struct far_attr *a, struct nlattr *n) {

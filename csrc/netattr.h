@@ -82,6 +82,32 @@ size_t far_ip_size(const struct far_address *ip);
 struct far_address far_ip_check(lua_State *L, struct far_request *r,
                                 const char *field, bool prefix);
 
+/* Begins a request for a list, with the filters of the table that argument 1
+ * may be. */
+void far_request_list(lua_State *L, struct far_request *r,
+                      const struct far_call *call,
+                      const struct far_attr *filters);
+
+/* Complains unless the table at `index` has the field. */
+void far_need(lua_State *L, const struct far_request *r, int index,
+              const char *field);
+
+/* Makes "X on eth0" of the X on top. */
+void far_push_on(lua_State *L, const struct far_request *r, int link);
+
+/* The bits of the word on top; complains where there is none. */
+uint64_t far_word_of(lua_State *L, const struct far_request *r,
+                     const char *field, const struct far_word *words);
+
+/* The value on top as an integer. */
+lua_Integer far_integer(lua_State *L, const struct far_request *r,
+                        const char *field, lua_Integer least,
+                        lua_Integer most);
+
+/* The field of the table on top as an integer from 0 to `most`. */
+lua_Integer far_integer_in(lua_State *L, const struct far_request *r,
+                           const char *field, lua_Integer most);
+
 /* Seconds, from the value on top: a number, or "1h". */
 uint32_t far_seconds(lua_State *L, const struct far_request *r,
                      const char *field);
@@ -97,12 +123,16 @@ const char *far_link_check(lua_State *L, const struct far_request *r,
                            const char *field);
 
 extern const struct far_codec
-  far_u8, far_u16, far_u32, far_s32, far_u64, far_be16, /* integers */
-  far_head_u8, far_head_s32,
+  far_u8, far_u16, far_u32, far_s32, far_u64, far_be16, far_be32, /* integers */
+  far_head_u8, far_head_s32, far_head_u32,
+  far_ticks,     /* hundredths of a second in 8 bytes: told as seconds */
   far_flag,      /* a byte: boolean */
   far_switch,    /* a byte: boolean or integer, told as ip tells it: integer */
+  far_switch32,  /* the same in four bytes */
   far_present,   /* an attribute without a value: true */
-  far_word8, far_word32, far_head_word, /* a word of `more`, or a number */
+  far_word8, far_word16, far_word32, far_head_word,
+  far_be_word16, /* a word of `more`, or a number */
+  far_head_word, far_head_word16,
   far_head_bits8, far_head_bits32, /* words of `more` for bits; told only */
   far_text,      /* a string */
   far_name,      /* a new name of a link */
@@ -111,6 +141,8 @@ extern const struct far_codec
   far_link_at,   /* the same by number, as lists tell it besides */
   far_head_link, far_head_link_at,
   far_head_family, /* "inet", "inet6" */
-  far_ip;        /* "10.0.0.1" */
+  far_ip,        /* "10.0.0.1" */
+  far_end;       /* the same, of no matter which family; `more` is the attribute
+                    for IPv6 where that is another */
 
 #endif

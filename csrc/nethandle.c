@@ -15,6 +15,9 @@ const struct far_area far_areas[] = {
   {"link", far_link_functions},
   {"address", far_address_functions},
   {"route", far_route_functions},
+  {"rule", far_rule_functions},
+  {"neighbour", far_neighbour_functions},
+  {"fdb", far_fdb_functions},
   {"nsid", far_nsid_functions},
   {NULL, NULL},
 };
@@ -218,6 +221,7 @@ static const luaL_Reg methods[] = {
   {"fileno", netlink_fileno},
   {"namespace", netlink_namespace},
   {"requests", far_batch_new},
+  {"events", far_monitor_new},
   {NULL, NULL},
 };
 
@@ -234,6 +238,7 @@ void far_open_netlink(lua_State *L) {
   far_object(L, FAR_NETLINK, meta, methods);
   lua_setfield(L, -2, "netlink");
   far_batch_open(L);
+  far_monitor_open(L);
   for (const struct far_area *a = far_areas; a->name != NULL; a++) {
     lua_newtable(L);
     luaL_setfuncs(L, a->functions, 0);

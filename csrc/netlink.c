@@ -51,6 +51,7 @@ void far_request_to(struct far_request *r, struct far_netlink *nl,
   r->within = "";
   r->header = NLMSG_HDRLEN;
   r->bits = 0;
+  r->shared = 0;
   r->netns = r->peer_netns = -1;
   r->head = (struct nlmsghdr){
     .nlmsg_len = NLMSG_HDRLEN + NLMSG_ALIGN(call->header),
@@ -205,7 +206,10 @@ int far_list(lua_State *L, struct far_request *r,
     lua_newtable(L);
     for (far_ask(L, r, &a); (h = far_next(L, &a)) != NULL;) {
       push(L, r, h);
-      lua_rawseti(L, -2, ++n);
+      if (lua_isnil(L, -1)) /* not one to be told */
+        lua_pop(L, 1);
+      else
+        lua_rawseti(L, -2, ++n);
     }
     if (!a.stale)
       return 1;

@@ -51,6 +51,7 @@ struct far_request {
   const char *within; /* "peer." while that table is being read, or "" */
   size_t header;      /* where the header is that fields are put into */
   uint32_t bits;      /* of flags that many fields make together */
+  size_t shared;      /* where the attribute is that many fields make, or 0 */
   int netns, peer_netns; /* descriptors that its fields stand for, or -1 */
   union {
     struct nlmsghdr head;
@@ -125,7 +126,7 @@ bool far_try(lua_State *L, struct far_request *r, struct far_answers *a);
 /* The next answer, NULL after the last. Raises what the kernel refused. */
 struct nlmsghdr *far_next(lua_State *L, struct far_answers *a);
 
-/* Pushes the list of all answers, each by `push`. */
+/* Pushes the list of all answers, each by `push`; nil is left out. */
 int far_list(lua_State *L, struct far_request *r,
              void (*push)(lua_State *L, const struct far_request *r,
                           struct nlmsghdr *h));
@@ -178,6 +179,12 @@ void far_batch_add(lua_State *L, struct far_batch *b,
 /* Keeps the value on top of the stack until the batch ends, and pops it. */
 void far_batch_keep(lua_State *L, struct far_batch *b);
 
+/* ---- events (monitor.c) ---- */
+
+/* A method of handles: pushes a monitor of what is named by the arguments. */
+int far_monitor_new(lua_State *L);
+void far_monitor_open(lua_State *L);
+
 /* ---- links by name: an ioctl in the socket's own namespace ---- */
 
 int far_find_link(lua_State *L, struct far_netlink *nl, const char *name);
@@ -197,6 +204,9 @@ extern const struct far_area far_areas[]; /* ends with a NULL name */
 extern const luaL_Reg far_link_functions[];
 extern const luaL_Reg far_address_functions[];
 extern const luaL_Reg far_route_functions[];
+extern const luaL_Reg far_rule_functions[];
+extern const luaL_Reg far_neighbour_functions[];
+extern const luaL_Reg far_fdb_functions[];
 extern const luaL_Reg far_nsid_functions[];
 
 /* Pushes a new handle, closed. */

@@ -60,29 +60,6 @@ static int reap(struct far_process *p) {
   return 0;
 }
 
-static int64_t now(void) {
-  struct timespec t;
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* 1 when the process has ended, 0 when `deadline` has passed; a negative
- * deadline never does. A ^C at the prompt raises from here. */
-static int await(lua_State *L, struct far_process *p, int64_t deadline) {
-  struct pollfd fd = {.fd = p->pidfd, .events = POLLIN};
-  for (;;) {
-    int64_t left = deadline < 0 ? 0 : deadline - now();
-    left = left < 0 ? 0 : left;
-    struct timespec t = {left / 1000000000, left % 1000000000};
-    int n = ppoll(&fd, 1, deadline < 0 ? NULL : &t, NULL);
-    if (n != -1)
-      return n;
-    if (errno != EINTR)
-      return far_check(L, n, "poll", NULL);
-    far_interrupted(L);
-  }
-}
-
 /* Tells whoever collects the child's last words (see onend) that it ended
  * or was closed; what that raises, the caller raises. */
 static void collect(lua_State *L, bool waited) {
@@ -105,15 +82,6 @@ static int push_end(lua_State *L, const struct far_process *p) {
   return 3;
 }
 
-/* The moment that a wait with the timeout at `index` ends, or -1. */
-static int64_t deadline_at(lua_State *L, int index) {
-  if (lua_isnoneornil(L, index))
-    return -1;
-  int64_t timeout = far_duration(L, index), start = now();
-  luaL_argcheck(L, timeout >= 0, index, "negative timeout");
-  return timeout < INT64_MAX - start ? start + timeout : -1;
-}
-
 /***
 Waits for the end of the process and says how it ended, as os.execute does;
 again later as well. A child whose status the kernel has thrown away, because
@@ -129,8 +97,11 @@ for a child of ns.clone, what its function raised. See waitid(2).
 static int process_wait(lua_State *L) {
   struct far_process *p = check(L);
   far_at_most(L, 2);
-  int64_t deadline = deadline_at(L, 2);
-  if (p->how == NULL && !await(L, check_open(L), deadline)) {
+  int64_t deadline = far_deadline(L, 2);
+  struct pollfd end = {.events = POLLIN};
+  if (p->how == NULL)
+    end.fd = check_open(L)->pidfd;
+  if (p->how == NULL && far_poll(L, &end, 1, deadline) == 0) {
     luaL_pushfail(L);
     lua_pushliteral(L, "timeout");
     return 2;

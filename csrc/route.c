@@ -9,15 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "netobject.h"
 #include "routehop.h"
+#include "routeword.h"
 
 #define AT(member) offsetof(struct rtmsg, member)
-
-static const struct far_word scopes[] = {
-  {"global", RT_SCOPE_UNIVERSE}, {"site", RT_SCOPE_SITE},
-  {"link", RT_SCOPE_LINK},       {"host", RT_SCOPE_HOST},
-  {"nowhere", RT_SCOPE_NOWHERE}, {NULL, 0},
-};
 
 static const struct far_word types[] = {
   {"unicast", RTN_UNICAST},         {"local", RTN_LOCAL},
@@ -26,27 +22,6 @@ static const struct far_word types[] = {
   {"unreachable", RTN_UNREACHABLE}, {"prohibit", RTN_PROHIBIT},
   {"throw", RTN_THROW},             {"nat", RTN_NAT},
   {NULL, 0},
-};
-
-/* As in /etc/iproute2/rt_protos. */
-static const struct far_word protocols[] = {
-  {"unspec", RTPROT_UNSPEC}, {"redirect", RTPROT_REDIRECT},
-  {"kernel", RTPROT_KERNEL}, {"boot", RTPROT_BOOT},
-  {"static", RTPROT_STATIC}, {"gated", RTPROT_GATED},
-  {"ra", RTPROT_RA},         {"mrt", RTPROT_MRT},
-  {"zebra", RTPROT_ZEBRA},   {"bird", RTPROT_BIRD},
-  {"dnrouted", RTPROT_DNROUTED}, {"xorp", RTPROT_XORP},
-  {"ntk", RTPROT_NTK},       {"dhcp", RTPROT_DHCP},
-  {"keepalived", 18},        {"babel", RTPROT_BABEL},
-  {"openr", 99},             {"bgp", RTPROT_BGP},
-  {"isis", RTPROT_ISIS},     {"ospf", RTPROT_OSPF},
-  {"rip", RTPROT_RIP},       {"eigrp", RTPROT_EIGRP},
-  {NULL, 0},
-};
-
-const struct far_word far_tables[] = {
-  {"default", RT_TABLE_DEFAULT}, {"main", RT_TABLE_MAIN},
-  {"local", RT_TABLE_LOCAL},     {NULL, 0},
 };
 
 static const struct far_word preferences[] = {
@@ -201,8 +176,8 @@ static const struct far_attr attrs[] = {
   {"prefsrc", RTA_PREFSRC, &far_ip, NULL, 0},
   {"metric", RTA_PRIORITY, &far_u32, NULL, 0},
   {"table", RTA_TABLE, &far_word32, far_tables, 0},
-  {"protocol", AT(rtm_protocol), &far_head_word, protocols, 0},
-  {"scope", AT(rtm_scope), &far_head_word, scopes, 0},
+  {"protocol", AT(rtm_protocol), &far_head_word, far_route_protocols, 0},
+  {"scope", AT(rtm_scope), &far_head_word, far_scopes, 0},
   {"type", AT(rtm_type), &far_head_word, types, 0},
   {"tos", AT(rtm_tos), &far_head_u8, NULL, 0},
   {"flags", AT(rtm_flags), &far_head_bits32, far_route_flags, FAR_READ},
@@ -327,8 +302,8 @@ Takes a route away: the first that is as described.
 */
 static int bind_delete(lua_State *L) { return change(L, &delete); }
 
-static void push_route(lua_State *L, const struct far_request *r,
-                       struct nlmsghdr *h) {
+void far_push_route(lua_State *L, const struct far_request *r,
+                    struct nlmsghdr *h) {
   const struct far_source s = {r->nl, nlmsg_data(h)};
   const struct rtmsg *m = s.header;
   lua_createtable(L, 0, 10);
@@ -353,7 +328,7 @@ static const struct far_attr filters[] = {
   {"family", AT(rtm_family), &far_head_family, NULL, 0},
   {"table", RTA_TABLE, &which_table, far_tables, 0},
   {"dev", RTA_OIF, &far_link, NULL, 0},
-  {"protocol", AT(rtm_protocol), &far_head_word, protocols, 0},
+  {"protocol", AT(rtm_protocol), &far_head_word, far_route_protocols, 0},
   {"type", AT(rtm_type), &far_head_word, types, 0},
   {NULL, 0, NULL, NULL, 0},
 };
@@ -383,7 +358,7 @@ static int bind_list(lua_State *L) {
   }
   if (!given)
     far_put(L, &r, RTA_TABLE, &main_table, sizeof main_table);
-  return far_list(L, &r, push_route);
+  return far_list(L, &r, far_push_route);
 }
 
 /***
@@ -409,7 +384,7 @@ static int bind_get(lua_State *L) {
   struct nlmsghdr *h = far_next(L, &a);
   if (h == NULL)
     return far_raise(L, ENETUNREACH, "route.get", lua_tostring(L, 1), NULL);
-  push_route(L, &r, h);
+  far_push_route(L, &r, h);
   return 1;
 }
 

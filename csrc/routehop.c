@@ -9,15 +9,7 @@
 #include <string.h>
 
 #include "routehop.h"
-
-const struct far_word far_route_flags[] = {
-  {"dead", RTNH_F_DEAD},         {"onlink", RTNH_F_ONLINK},
-  {"pervasive", RTNH_F_PERVASIVE}, {"offload", RTNH_F_OFFLOAD},
-  {"trap", RTNH_F_TRAP},         {"linkdown", RTNH_F_LINKDOWN},
-  {"unresolved", RTNH_F_UNRESOLVED}, {"rt_notify", RTM_F_NOTIFY},
-  {"rt_offload", RTM_F_OFFLOAD}, {"rt_trap", RTM_F_TRAP},
-  {"rt_offload_failed", RTM_F_OFFLOAD_FAILED}, {NULL, 0},
-};
+#include "routeword.h"
 
 /* ---- the next router, which may be of the other family ---- */
 

@@ -4,9 +4,6 @@
 
 #include "netattr.h"
 
-/* Of routes and of next hops alike. */
-extern const struct far_word far_route_flags[];
-
 /* Fields that are read here and put by the functions below. */
 extern const struct far_codec far_via, far_gateway, far_hops;
 

@@ -186,17 +186,11 @@ static int bind_sigaction(lua_State *L) {
   return 1;
 }
 
-static int64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* sigtimedwait until `deadline` (INT64_MAX for ever); the number or -1. */
 static int wait_until(const sigset_t *set, siginfo_t *info, int64_t deadline) {
   if (deadline == INT64_MAX)
     return sigwaitinfo(set, info);
-  int64_t left = deadline - now();
+  int64_t left = deadline - far_now();
   if (left < 0)
     left = 0;
   struct timespec t = {left / 1000000000, left % 1000000000};
@@ -238,7 +232,7 @@ static int bind_sigtimedwait(lua_State *L) {
   siginfo_t info;
   check_set(L, 1, &set);
   int64_t limit = lua_isnoneornil(L, 2) ? INT64_MAX : far_duration(L, 2);
-  int64_t start = now();
+  int64_t start = far_now();
   far_at_most(L, 2);
   int64_t deadline = limit > INT64_MAX - start ? INT64_MAX : start + limit;
   int number;

@@ -267,38 +267,6 @@ static void want(lua_State *L, struct pollfd *p) {
   p->fd = far_fd_check(L, -1);
 }
 
-static int64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-/* When a time limit is over, on the clock of now(): 0 at once, -1 never. */
-static int64_t check_deadline(lua_State *L, int index) {
-  if (lua_isnoneornil(L, index))
-    return -1;
-  int64_t limit = far_duration(L, index), start = limit > 0 ? now() : 0;
-  luaL_argcheck(L, limit >= 0, index, "negative time");
-  return limit > INT64_MAX - start ? INT64_MAX : start + limit;
-}
-
-/* ppoll until something is ready or `deadline` (ns; none when negative) is
- * past; signals may run Lua's hook in between. */
-static int wait_for(lua_State *L, struct pollfd *p, nfds_t count,
-                    int64_t deadline) {
-  for (;;) {
-    int64_t left = deadline <= 0 ? 0 : deadline - now();
-    left = left < 0 ? 0 : left;
-    struct timespec t = {left / 1000000000, left % 1000000000};
-    int ready = ppoll(p, count, deadline < 0 ? NULL : &t, NULL);
-    if (ready != -1)
-      return ready;
-    if (errno != EINTR)
-      return far_check(L, -1, "poll", NULL);
-    far_interrupted(L);
-  }
-}
-
 /* Pushes { in = true, … } for what happened. */
 static void push_events(lua_State *L, short bits) {
   lua_newtable(L);
@@ -342,7 +310,7 @@ the events wanted: "in", "out", "pri"
 static int bind_poll(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   far_at_most(L, 2);
-  int64_t deadline = check_deadline(L, 2);
+  int64_t deadline = far_deadline(L, 2);
   lua_settop(L, 2);
   lua_Integer count = luaL_len(L, 1);
   lua_createtable(L, (int)count, 0);
@@ -352,7 +320,7 @@ static int bind_poll(lua_State *L) {
     want(L, &p[i]);
     lua_rawseti(L, 3, i + 1);
   }
-  wait_for(L, p, (nfds_t)count, deadline);
+  far_poll(L, p, (nfds_t)count, deadline);
   return push_ready(L, p, (nfds_t)count);
 }
 

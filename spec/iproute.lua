@@ -17,8 +17,9 @@ function M.run(lines)
   end
 end
 
--- Numbers may come as words: "5" is 5, 0.0 is 0.
+-- Numbers may come as words: "5" is 5, 0.0 is 0. What is just there is null.
 local function plain(value)
+  if value == require("cjson").null then return true end
   return math.tointeger(tonumber(value)) or tonumber(value) or value
 end
 

@@ -254,6 +254,165 @@ describe("a new link", function()
   end)
 end)
 
+describe("a kind of link", function()
+  -- What ip tells of the options of a link that is made so, or pending.
+  local function made(options)
+    t.needs "ip"
+    local ok, err = pcall(link.add, options)
+    if not ok and err.log == "Unknown device type" then
+      pending("needs a kernel with links of kind " .. options.kind)
+    elseif not ok then
+      error(err, 0)
+    end
+    local theirs <const> = ip.json("ip -d link show " .. options.name)[1]
+    assert.is_nil(ip.difference(link.get(options.name), theirs,
+      "linkinfo.info_data.gc_timer"))
+    return theirs.linkinfo.info_data
+  end
+
+  local function alone_with_pair(fn)
+    alone(function()
+      link.add { name = "left", kind = "veth", peer = { name = "right" } }
+      fn()
+    end)
+  end
+
+  it("bridge has its options", function()
+    alone(function()
+      local data <const> = made { name = "moon", kind = "bridge",
+        stp_state = true, priority = 4096, ageing_time = 100,
+        forward_delay = 400, hello_time = 300, max_age = 800,
+        mcast_snooping = false, mcast_querier = 1, mcast_query_intvl = 5000,
+        no_linklocal_learn = true, group_fwd_mask = 8,
+        group_addr = "01:80:c2:00:00:05" }
+      assert.same({ 1, 4096, 100, 400, 300, 800, 0, 1, 5000, 1, "0x8",
+                    "01:80:c2:00:00:05" },
+        { data.stp_state, data.priority, data.ageing_time, data.forward_delay,
+          data.hello_time, data.max_age, data.mcast_snooping,
+          data.mcast_querier, data.mcast_query_intvl, data.no_linklocal_learn,
+          data.group_fwd_mask, data.group_addr })
+      link.set("moon", { kind = "bridge", stp_state = false })
+      assert.equal(0, link.get "moon".linkinfo.info_data.stp_state)
+    end)
+  end)
+
+  it("bridge_slave has the options of a port", function()
+    alone_with_pair(function()
+      t.needs "ip"
+      link.add { name = "moon", kind = "bridge" }
+      link.set("left", { master = "moon" })
+      link.set("left", { kind = "bridge_slave", hairpin = true, cost = 77,
+                         isolated = true, learning = false, priority = 5 })
+      local theirs <const> = ip.json "ip -d link show left"[1].linkinfo
+      local data <const> = theirs.info_slave_data
+      assert.same({ true, 77, true, false, 5 }, { data.hairpin, data.cost,
+        data.isolated, data.learning, data.priority })
+      assert.is_nil(ip.difference(link.get "left".linkinfo, theirs,
+        "info_slave_data.group_fwd_mask_str info_slave_data.hold_timer"))
+    end)
+  end)
+
+  it("macvlan and macvtap have a mode", function()
+    alone_with_pair(function()
+      local data <const> = made { name = "moon", kind = "macvlan",
+        link = "left", mode = "bridge", nopromisc = true }
+      assert.same({ "bridge", true }, { data.mode, data.nopromisc })
+      data.mode = made { name = "tap", kind = "macvtap", link = "left",
+                         mode = "vepa" }.mode
+      assert.equal("vepa", data.mode)
+    end)
+  end)
+
+  it("vxlan has ends, of either family", function()
+    alone_with_pair(function()
+      local data <const> = made { name = "moon", kind = "vxlan", id = 99,
+        remote = "10.9.9.9", ["local"] = "10.0.0.1", dev = "left",
+        port = 4789, learning = false, ttl = 7, ageing = 50, limit = 9,
+        port_range = { low = 1000, high = 2000 }, df = "set" }
+      assert.same({ 99, "10.9.9.9", "10.0.0.1", "left", 4789, false, 7, 50, 9,
+                    1000, 2000, "set" },
+        { data.id, data.remote, data["local"], data.link, data.port,
+          data.learning, data.ttl, data.ageing, data.limit,
+          data.port_range.low, data.port_range.high, data.df })
+      assert.equal("fd00::9", made { name = "sun", kind = "vxlan", id = 98,
+        remote = "fd00::9", port = 4789 }.remote6)
+    end)
+  end)
+
+  it("ifb, dummy and those without options are made", function()
+    alone(function()
+      made { name = "moon", kind = "ifb" }
+      made { name = "sun", kind = "dummy" }
+    end)
+  end)
+
+  it("vlan has an id, a protocol, flags and priorities", function()
+    alone_with_pair(function()
+      local data <const> = made { name = "moon", kind = "vlan", link = "left",
+        id = 7, protocol = "802.1ad", flags = { "REORDER_HDR", "GVRP" },
+        egress_qos = { { from = 1, to = 2 } } }
+      assert.same({ 7, "802.1ad", { "REORDER_HDR", "GVRP" }, 1, 2 },
+        { data.id, data.protocol, data.flags, data.egress_qos[1].from,
+          data.egress_qos[1].to })
+    end)
+  end)
+
+  it("ipvlan has a mode", function()
+    alone_with_pair(function()
+      local data <const> = made { name = "moon", kind = "ipvlan",
+        link = "left", mode = "l3s", mode_flag = "private" }
+      assert.same({ "l3s", "private" }, { data.mode, data.mode_flag })
+    end)
+  end)
+
+  it("vrf has a table, which its ports tell, too", function()
+    alone_with_pair(function()
+      assert.equal(77, made { name = "moon", kind = "vrf", table = 77 }.table)
+      link.set("left", { master = "moon" })
+      local info <const> = link.get "left".linkinfo
+      assert.equal(77, info.info_slave_data.table)
+    end)
+  end)
+
+  it("gre has ends and keys", function()
+    alone(function()
+      local data <const> = made { name = "moon", kind = "gre", ttl = 9,
+        remote = "10.9.9.9", ["local"] = "10.0.0.1", ikey = 5, okey = 6 }
+      assert.same({ "10.9.9.9", "10.0.0.1", 9 },
+        { data.remote, data["local"], data.ttl })
+      local ours <const> = link.get "moon".linkinfo.info_data
+      assert.same({ 5, 6 }, { ours.ikey, ours.okey })
+    end)
+  end)
+
+  it("ipip has ends", function()
+    alone(function()
+      local data <const> = made { name = "moon", kind = "ipip",
+        remote = "10.9.9.9", ["local"] = "10.0.0.1", ttl = 9 }
+      assert.same({ "10.9.9.9", "10.0.0.1", 9 },
+        { data.remote, data["local"], data.ttl })
+    end)
+  end)
+
+  it("has no options of another", function()
+    local function refused(text, options)
+      options.name = "moon"
+      assert.matches(text, message(link.add, options), 1, true)
+    end
+    refused("unknown field 'mode'", { kind = "bridge", mode = "l2" })
+    refused("mode: private, vepa, bridge, passthru or source expected, got "
+      .. "'l2'", { kind = "macvlan", mode = "l2" })
+    refused("low: integer from 0 to 65535 expected, got nil",
+      { kind = "vxlan", port_range = {} })
+    refused("port_range: { low =, high = } expected, got '7'",
+      { kind = "vxlan", port_range = 7 })
+    refused("egress_qos: list of { from =, to = } expected, got 'x'",
+      { kind = "vlan", egress_qos = "x" })
+    refused("id: integer from 0 to 65535 expected, got '65536'",
+      { kind = "vlan", id = 65536 })
+  end)
+end)
+
 describe("the list of links", function()
   it("is that of ip, under the same names", function()
     alone(function()
@@ -263,8 +422,8 @@ describe("the list of links", function()
         ip link set left master moon
         ip link set right alias sun group 5]]
       assert.is_nil(ip.difference(link.list { statistics = true },
-        ip.json "ip -d -s link",
-        "linkinfo.info_data linkinfo.info_slave_data"))
+        ip.json "ip -d -s link", "linkinfo.info_data.gc_timer "
+        .. "linkinfo.info_slave_data.group_fwd_mask_str"))
     end)
   end)
 

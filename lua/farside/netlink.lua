@@ -87,4 +87,23 @@ function methods.batch(nl, fn, options)
   if #failures > 0 then refuse(batch, failures, options.undo) end
 end
 
+---- events ----
+
+--- Tells what changes in the network namespace, from now on; for use in `for`,
+-- which closes it at its end.
+-- @function netlink:monitor
+-- @tparam string ... "link", "address", "route", "rule", "neighbour", "fdb"
+-- @treturn monitor what `for` calls: the next event, see monitor:next
+-- @raise EPERM without the right to join the namespace of the handle
+-- @usage for event in nl:monitor("link", "address") do
+--   print(event.event, event.what, event.ifname or event["local"])
+-- end
+function methods.monitor(nl, ...)
+  if select("#", ...) == 0 then
+    errors.usage "monitor: kind of event expected, got nothing"
+  end
+  local monitor = nl:events(...)
+  return monitor, nil, nil, monitor
+end
+
 return M

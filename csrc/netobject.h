@@ -1,0 +1,13 @@
+/* The tables of objects, as lists and events tell them. */
+#ifndef FARSIDE_NETOBJECT_H
+#define FARSIDE_NETOBJECT_H
+
+#include "netattr.h"
+
+typedef void far_push_object(lua_State *L, const struct far_request *r,
+                             struct nlmsghdr *h);
+
+far_push_object far_push_link, far_push_address, far_push_route, far_push_rule,
+  far_push_neighbour, far_push_fdb, far_push_qdisc;
+
+#endif

@@ -37,7 +37,8 @@ end
 -- are new each time are left out.
 local look <const> = [[
   id; pwd; umask; hostname; ulimit -a; env | sort
-  grep -E '^(Cap|NoNew|Seccomp|Cpus_allowed:|SigBlk|SigCgt|Uid|Gid|NS)' /proc/self/status
+  grep -E '^(Cap|NoNew|Seccomp|Cpus_allowed:|SigBlk|SigCgt|Uid|Gid|NS)' \
+    /proc/self/status
   cut -d' ' -f5- /proc/self/mountinfo | sed 's/lowerdir.*//; s/[0-9]*[0-9]$//'
   ls -l /dev /dev/pts /dev/shm | sed 's/[A-Z][a-z][a-z] .*[0-9]:[0-9][0-9]//'
   stat -c '%n %a %u %g' /* /dev/* /run /tmp /proc/kcore /proc/sys 2>/dev/null

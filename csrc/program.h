@@ -41,14 +41,13 @@ int far_perform(const struct far_call *call);
 int far_do(lua_State *L, far_describer *describe, const char *name,
            const char *path);
 
-far_describer far_describe_chdir, far_describe_keyctl,
-  far_describe_mkdirat, far_describe_mount, far_describe_mount_setattr,
-  far_describe_move_mount, far_describe_open_tree, far_describe_openat2,
-  far_describe_pivot_root,
+far_describer far_describe_chdir, far_describe_keyctl, far_describe_mkdirat,
+  far_describe_mount, far_describe_mount_setattr, far_describe_move_mount,
+  far_describe_open_tree, far_describe_openat2, far_describe_pivot_root,
   far_describe_prctl, far_describe_sched_setaffinity,
-  far_describe_setitimer, far_describe_setpriority, far_describe_setdomainname, far_describe_setgroups,
-  far_describe_sethostname, far_describe_setresgid, far_describe_setresuid,
-  far_describe_setrlimit, far_describe_symlinkat, far_describe_umask,
-  far_describe_umount, far_describe_unshare;
+  far_describe_setdomainname, far_describe_setgroups, far_describe_sethostname,
+  far_describe_setitimer, far_describe_setpriority, far_describe_setresgid,
+  far_describe_setresuid, far_describe_setrlimit, far_describe_symlinkat,
+  far_describe_umask, far_describe_umount, far_describe_unshare;
 
 #endif

@@ -99,6 +99,7 @@ local function await_child(self)
 end
 
 local function fork_child(self, kinds, index)
+  self.calls = steps.resolve(self.plan)
   return core.clone(kinds, function() child_main(self, index + 1) end)
 end
 
@@ -224,7 +225,7 @@ local function attempt(plan, quick)
   local mine, channel = core.socketpair "seqpacket"
   local reader, writer = core.pipe()
   local self = {
-    plan = plan, calls = steps.resolve(plan), values = {},
+    plan = plan, calls = steps.resolve(plan, "parent"), values = {},
     mine = mine, channel = channel,
     status_reader = reader, status_writer = writer, quick = quick,
   }

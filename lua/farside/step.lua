@@ -11,12 +11,15 @@ local M = {}
 --- The functions that steps call, looked up beforehand: when others' files are
 -- in sight nothing may be loaded any more.
 -- @tparam {step,...} plan
+-- @tparam[opt] string where only of those that are taken there
 -- @treturn table by name
-function M.resolve(plan)
+function M.resolve(plan, where)
   local ns <const> = require "farside"
   local calls = {}
   for _, step in ipairs(plan) do
-    if not step.on and not calls[step.call] and step.call ~= "setup" then
+    local mine <const> = not where or step.where == where
+    if mine and not step.on and not calls[step.call] and
+       step.call ~= "setup" then
       local value = ns
       for name in step.call:gmatch "[^.]+" do value = value[name] end
       calls[step.call] = value

@@ -207,6 +207,8 @@ build = {
         "lua/farside/spawn.lua",
       ["farside.state"] =
         "lua/farside/state.lua",
+      ["farside.special"] =
+        "lua/farside/special.lua",
       ["farside.step"] =
         "lua/farside/step.lua",
       ["farside.subid"] =

@@ -4,7 +4,8 @@
  * LUA_INIT, the options -e, -l and -W, the script or sub-command, the prompt.
  *
  * All of it happens in one protected call, so that running out of memory
- * anywhere is told and ends with a failure, and the state is always closed.
+ * anywhere is told and ends with a failure, and the state is always closed,
+ * but for a sub-command's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,9 +165,11 @@ static int run_all(lua_State *L, const struct options *o, char **argv) {
     return EXIT_FAILURE;
   if (!options_run(L, o, argv))
     return EXIT_FAILURE;
-  if (script && is_command(script))
+  if (script && is_command(script)) {
     code = run_command(L, *script);
-  else if (script && !run_script(L, script))
+    if (!(o->seen & OPT_PROMPT))
+      exit(code); /* which closes all that a command leaves, and faster */
+  } else if (script && !run_script(L, script))
     return EXIT_FAILURE;
   return run_rest(L, o, script != NULL) ? code : EXIT_FAILURE;
 }

@@ -13,7 +13,7 @@ local ns = { _VERSION = "Farside 0.1" }
 local library <const> = {
   clone = "clone", inside = "inside", namespaces = "inside",
   exec = "exec", posix_spawn = "exec",
-  open = "handle", new = "handle", persist = "handle", unpersist = "handle",
+  new = "handle", persist = "handle", unpersist = "handle",
   write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",
   read_uid_map = "idmap", read_gid_map = "idmap", subids = "subid",
   mountinfo = "mountinfo", write_time_offsets = "clock",

@@ -6,6 +6,7 @@
 -- @classmod Root
 
 local core <const> = require "farside.core"
+local special <const> = require "farside.special"
 local trees <const> = require "farside.tree"
 local errno <const> = core.errno
 
@@ -243,13 +244,8 @@ local function magic(fd)
   return "/proc/self/fd/" .. fd:fileno()
 end
 
--- What has parts to be masked is mounted where its path says and nowhere else:
--- a link could lead the masks astray.
-local no_links <const> = { proc = true, sysfs = true }
-M.no_links = no_links
-
 local function mountpoint_of(self, fstype, path)
-  local there = no_links[fstype] and
+  local there = special.no_links[fstype] and
     try(path, core.openat2, self.fd, path, "path,directory,nofollow", maybe)
   return there or self:mkdir(path)
 end
@@ -279,17 +275,9 @@ function Root:bind(source, path, words)
   self:attach(tree, path)
 end
 
-local devices <const> = {
-  null = { 1, 3 }, zero = { 1, 5 }, full = { 1, 7 },
-  random = { 1, 8 }, urandom = { 1, 9 }, tty = { 5, 0 },
-}
-
---- The harmless devices by name, each { major, minor }.
-M.devices = devices
-
 -- The host's device as a detached mount, once it is known to be that device.
 local function device(name)
-  local number <const> = devices[name]
+  local number <const> = special.devices[name]
   local tree = core.open_tree(nil, "/dev/" .. name, "clone")
   local is = core.fstatat(tree, "")
   if is.type ~= "char" or is.major ~= number[1] or is.minor ~= number[2] then

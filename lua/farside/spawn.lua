@@ -8,13 +8,10 @@
 -- why a step of that one failed, it is a copy of the caller that takes them in
 -- Lua: a plan that fails is walked twice.
 
-local child <const> = require "farside.child"
 local containers <const> = require "farside.container"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local plans <const> = require "farside.plan"
-local reaper <const> = require "farside.reaper"
-local serial <const> = require "farside.serial"
 local steps <const> = require "farside.step"
 local walker <const> = require "farside.walker"
 
@@ -37,10 +34,10 @@ local function child_main(self, index)
   collectgarbage "stop" -- marking would copy every page of the caller's heap
   self.mine:close()
   self.status_reader:close()
-  child.seal()
+  require("farside.child").seal()
   walk(self, "child", index)
   core.sendmsg(self.channel, baton, { self.values.terminal })
-  reaper.run(self.values.payload.pid, self.status_writer)
+  require("farside.reaper").run(self.values.payload.pid, self.status_writer)
 end
 
 -- A starter that died before the parent death signal was set sends none; its
@@ -54,7 +51,7 @@ local preparation <const> = {}
 
 function preparation.posix_spawn(self)
   check_parent(self)
-  reaper.prepare()
+  require("farside.reaper").prepare()
 end
 
 function preparation.exec(self)
@@ -83,7 +80,7 @@ local stumbled <const> = {}
 local function child_failed(self, message)
   if self.quick then error(stumbled, 0) end
   if message then
-    error(errors.remake(serial.decode(message)), 0)
+    error(errors.remake(require("farside.serial").decode(message)), 0)
   end
   local _, how, code = self.values.child:wait()
   error(errors.remake {
@@ -98,7 +95,9 @@ local function await_child(self)
   return descriptors
 end
 
+-- What the child needs is loaded before it is there: see farside.child.
 local function fork_child(self, kinds, index)
+  for _, name in ipairs { "child", "reaper" } do require("farside." .. name) end
   self.calls = steps.resolve(self.plan)
   return core.clone(kinds, function() child_main(self, index + 1) end)
 end
@@ -225,7 +224,7 @@ local function attempt(plan, quick)
   local mine, channel = core.socketpair "seqpacket"
   local reader, writer = core.pipe()
   local self = {
-    plan = plan, calls = steps.resolve(plan, "parent"), values = {},
+    plan = plan, calls = steps.calls(), values = {},
     mine = mine, channel = channel,
     status_reader = reader, status_writer = writer, quick = quick,
   }

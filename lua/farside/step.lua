@@ -4,28 +4,36 @@
 
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
-local serial <const> = require "farside.serial"
 
 local M = {}
+
+-- A public call by its name, "link.set".
+local function public(name)
+  local value = require "farside"
+  for part in name:gmatch "[^.]+" do value = value[part] end
+  return value
+end
 
 --- The functions that steps call, looked up beforehand: when others' files are
 -- in sight nothing may be loaded any more.
 -- @tparam {step,...} plan
--- @tparam[opt] string where only of those that are taken there
 -- @treturn table by name
-function M.resolve(plan, where)
-  local ns <const> = require "farside"
+function M.resolve(plan)
   local calls = {}
   for _, step in ipairs(plan) do
-    local mine <const> = not where or step.where == where
-    if mine and not step.on and not calls[step.call] and
-       step.call ~= "setup" then
-      local value = ns
-      for name in step.call:gmatch "[^.]+" do value = value[name] end
-      calls[step.call] = value
+    if not step.on and not calls[step.call] and step.call ~= "setup" then
+      calls[step.call] = public(step.call)
     end
   end
   return calls
+end
+
+--- The same, each looked up when it is called, for those who may load.
+-- @treturn table by name
+function M.calls()
+  return setmetatable({}, { __index = function(_, name)
+    return public(name)
+  end })
 end
 
 --- A value with references replaced, at any depth of plain tables.
@@ -92,6 +100,7 @@ M.most = 16384
 --- A failure as bytes: all of it, or when it cannot be sent or is too long, the
 -- fields that every error has, cut.
 function M.told(failure)
+  local serial <const> = require "farside.serial"
   local ok, bytes = pcall(serial.encode, failure)
   if ok and #bytes <= M.most then return bytes end
   local brief = { errno = failure.errno }

@@ -9,6 +9,7 @@
 
 local core <const> = require "farside.core"
 local exec <const> = require "farside.exec"
+local special <const> = require "farside.special"
 local steps <const> = require "farside.step"
 
 local M = {}
@@ -58,7 +59,7 @@ for method, call in pairs { attach = "attach", symlink = "symlink",
 end
 
 composed["root:mount"] = function(program, root, fstype, ...)
-  local links <const> = not require("farside.root").no_links[fstype]
+  local links <const> = not special.no_links[fstype]
   program:add(0, "mount_inside", links, root, fstype, ...)
 end
 
@@ -74,10 +75,10 @@ function composed.bind_tree(program, source, attr)
 end
 
 composed["root:devices"] = function(program, root, directory, ...)
-  local devices <const> = require("farside.root").devices
   program:add(passing, "directory", root, directory)
   for _, name in ipairs { ... } do
-    program:add(0, "device", held(passing), name, table.unpack(devices[name]))
+    local number <const> = special.devices[name]
+    program:add(0, "device", held(passing), name, number[1], number[2])
   end
   program:add(0, "close", held(passing))
 end

@@ -28,6 +28,9 @@ end
 -- @param … its arguments
 -- @treturn int exit code
 function M.main(word, ...)
+  -- The collector gets a credit of 4 MB: loading would have it run in vain, and
+  -- most commands need no more.
+  collectgarbage("step", -4096)
   local command = require("farside.cli." .. word)
   local args = { ... }
   if args[1] == "-h" or args[1] == "--help" then

@@ -205,10 +205,10 @@ build = {
         "lua/farside/show.lua",
       ["farside.spawn"] =
         "lua/farside/spawn.lua",
-      ["farside.state"] =
-        "lua/farside/state.lua",
       ["farside.special"] =
         "lua/farside/special.lua",
+      ["farside.state"] =
+        "lua/farside/state.lua",
       ["farside.step"] =
         "lua/farside/step.lua",
       ["farside.subid"] =

@@ -65,6 +65,8 @@ build = {
         "lua/farside/cli/run.lua",
       ["farside.cli.stop"] =
         "lua/farside/cli/stop.lua",
+      ["farside.cli.tree"] =
+        "lua/farside/cli/tree.lua",
       ["farside.clock"] =
         "lua/farside/clock.lua",
       ["farside.clone"] =
@@ -95,6 +97,26 @@ build = {
         "lua/farside/doctor/security.lua",
       ["farside.doctor.trial"] =
         "lua/farside/doctor/trial.lua",
+      ["farside.draw"] =
+        "lua/farside/draw.lua",
+      ["farside.draw.canvas"] =
+        "lua/farside/draw/canvas.lua",
+      ["farside.draw.cards"] =
+        "lua/farside/draw/cards.lua",
+      ["farside.draw.dot"] =
+        "lua/farside/draw/dot.lua",
+      ["farside.draw.links"] =
+        "lua/farside/draw/links.lua",
+      ["farside.draw.model"] =
+        "lua/farside/draw/model.lua",
+      ["farside.draw.svg"] =
+        "lua/farside/draw/svg.lua",
+      ["farside.draw.text"] =
+        "lua/farside/draw/text.lua",
+      ["farside.draw.wires"] =
+        "lua/farside/draw/wires.lua",
+      ["farside.draw.words"] =
+        "lua/farside/draw/words.lua",
       ["farside.enter"] =
         "lua/farside/enter.lua",
       ["farside.error"] =
@@ -139,6 +161,8 @@ build = {
         "lua/farside/list.lua",
       ["farside.list.holders"] =
         "lua/farside/list/holders.lua",
+      ["farside.list.words"] =
+        "lua/farside/list/words.lua",
       ["farside.log"] =
         "lua/farside/log.lua",
       ["farside.mount_options"] =

@@ -21,7 +21,7 @@ local library <const> = {
   container = "detached", containers = "detached",
   raise_limit = "resources", write_oom_score_adj = "resources",
   root = "root", bind_tree = "tree", map_tree = "tree",
-  list = "list", doctor = "doctor", netlink = "netlink",
+  list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
 }
 
 setmetatable(ns, {

@@ -221,7 +221,7 @@ end
 
 ---- all of it ----
 
-local function select(found, options)
+local function choose(found, options)
   local by_pid, names = {}, require("farside.users").names()
   for _, process in ipairs(found.seen) do by_pid[process.pid] = process end
   local list, rows = tests(options, by_pid), {}
@@ -237,6 +237,17 @@ local function select(found, options)
   if not options.tree then return rows end
   return grow(rows, trees[options.tree](rows, by_pid))
 end
+
+--- What list answers for options that were checked, and the processes that
+-- were seen.
+function M.survey(options)
+  local found <const> = holders.look()
+  local rows <const> = choose(found, options)
+  rows.unseen = found.unseen
+  return rows, found.seen
+end
+
+M.command = command
 
 --- The processes of a namespace, as a tree.
 -- @tparam integer id
@@ -279,6 +290,7 @@ end
 -- - of the process with the lowest PID `pid`, `ppid`, `uid`, `user`, `command`
 -- - `parent` (of pid and user) and `owner`: ids, where they may be known
 -- - `path`, one by which it can be opened; `nsfs`, where it is kept: a list
+-- - `creator`: of a user namespace, the uid that made it
 -- - `netnsid`: the number by which the caller's network namespace knows it
 -- - `holders`: what holds it besides its processes: a list of tables with `how`
 -- ("mount", "descriptor", "socket", "thread", "children", "owner", "parent")
@@ -297,10 +309,7 @@ function M.list(options)
     errors.usage("list: table expected, got %s", type(options))
   end
   options = fields.check("list", check, options or {})
-  local found <const> = holders.look()
-  local rows <const> = select(found, options)
-  rows.unseen = found.unseen
-  return rows
+  return (M.survey(options))
 end
 
 return M

@@ -2,32 +2,14 @@
 
 local columns <const> = require "farside.columns"
 local options <const> = require "farside.options"
+local words <const> = require "farside.list.words"
 
 local M = {}
 
 ---- columns ----
 
--- What holds a namespace, in a few words.
-local holds <const> = {
-  mount = function(h)
-    return h.path .. (h.pid and (" as process %d sees it"):format(h.pid) or "")
-  end,
-  descriptor = function(h)
-    return ("descriptor %d of %d"):format(h.fd, h.pid)
-  end,
-  socket = function(h) return ("socket %d of %d"):format(h.fd, h.pid) end,
-  thread = function(h) return ("thread %d of %d"):format(h.tid, h.pid) end,
-  children = function(h) return ("children of %d"):format(h.pid) end,
-  owner = function(h) return ("owner of %d"):format(h.id) end,
-  parent = function(h) return ("parent of %d"):format(h.id) end,
-}
-
 local function held(row)
-  local words = {}
-  for i, holder in ipairs(row.holders) do
-    words[i] = holds[holder.how](holder)
-  end
-  return table.concat(words, ", ")
+  return table.concat(words.holders(row), ", ")
 end
 
 -- Of what no process is in, the command is what holds it.
@@ -116,29 +98,6 @@ With the number of a namespace, lists the processes in it.
 ]] .. options.help(specs) .. "\n\ncolumns:\n" .. columns.help(all)
 end
 
----- what could not be seen ----
-
-local unseen <const> = {
-  { "processes", "%d process", "%d processes" },
-  { "mounts", "the mounts of %d namespace", "the mounts of %d namespaces" },
-  { "sockets", "%d socket", "%d sockets" },
-  { "relatives", "the owner of %d namespace", "the owners of %d namespaces" },
-}
-
-local function tell_unseen(counts)
-  local words = {}
-  for _, one in ipairs(unseen) do
-    local count = counts[one[1]]
-    if count then
-      words[#words + 1] = one[count == 1 and 2 or 3]:format(count)
-    end
-  end
-  if #words > 0 then
-    io.stderr:write("farside ls: without permission to look at ",
-      table.concat(words, ", "), "\n")
-  end
-end
-
 ---- output ----
 
 local function pick(text)
@@ -163,7 +122,7 @@ local function put(key, rows, picked, given, unseen_counts)
     unicode = screen.unicode, tree = given.marks,
   })
   if text ~= "" then print(text) end
-  if unseen_counts then tell_unseen(unseen_counts) end
+  if unseen_counts then words.tell_unseen("ls", unseen_counts) end
 end
 
 -- A number, or the complaint of the command line.
@@ -208,9 +167,9 @@ local function list_all(given)
 end
 
 function M.main(args)
-  local given, words = options.read("ls", specs, args)
-  if #words > 1 then options.usage("ls", "unexpected '%s'", words[2]) end
-  if words[1] then list_members(words[1], given) else list_all(given) end
+  local given, rest = options.read("ls", specs, args)
+  if #rest > 1 then options.usage("ls", "unexpected '%s'", rest[2]) end
+  if rest[1] then list_members(rest[1], given) else list_all(given) end
   return 0
 end
 

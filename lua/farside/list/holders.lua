@@ -243,23 +243,35 @@ function learn(self, found, handle)
   local parent <close> = nests[found.type] and handle:parent() or nil
   found.parent = parent and relative(self, parent, "parent", found.id)
   if found.type == "net" then found.netnsid = core.nsid.get(handle) end
+  if found.type == "user" then found.creator = handle.owner end
+end
+
+-- What nothing holds any more has ended since it was seen.
+local function drop(self, ended)
+  for i = #self, 1, -1 do
+    if ended[self[i]] then table.remove(self, i) end
+  end
 end
 
 local function add_relatives(self)
+  local ended = {}
   for _, found in ipairs(table.move(self, 1, #self, 1, {})) do
     local handle <close>, denied = M.open(found)
     if handle then
       learn(self, found, handle)
     elseif denied then
       unseen(self, "relatives")
+    else
+      ended[found] = true
     end
   end
+  if next(ended) then drop(self, ended) end
 end
 
 --- Looks at the machine.
 -- @treturn table a list of namespaces, each with `id`, `type`, `nprocs`,
--- `processes`, `holders`, `owner`, `parent`, `netnsid`; its fields: `unseen`,
--- what could not be looked at; `seen`, the processes
+-- `processes`, `holders`, `owner`, `parent`, `netnsid`, `creator`; its
+-- fields: `unseen`, what could not be looked at; `seen`, the processes
 function M.look()
   local self <const> = { by_id = {}, sockets = {}, unseen = {} }
   self.seen = core.processes("threads", "descriptors", "parents")

@@ -64,6 +64,12 @@ BINDIR   ?= $(PREFIX)/bin
 LUADIR   ?= $(PREFIX)/share/lua/$(LUA_V)
 CLUADIR  ?= $(PREFIX)/lib/lua/$(LUA_V)
 DOCDIR   ?= $(PREFIX)/share/doc/farside
+DATADIR  ?= $(PREFIX)/share
+
+# What shells complete; the path begins with the shell's name.
+COMPLETIONS := bash-completion/completions/farside \
+               zsh/site-functions/_farside \
+               fish/vendor_completions.d/farside.fish
 
 # What the specs are run by: with the sanitizers the driver, which has them
 # inside; a plain lua would have to be told to load them.
@@ -129,6 +135,9 @@ install: all ## install under PREFIX (/usr/local), within DESTDIR
 	  install -D -m 644 "lua/$$f" "$(DESTDIR)$(LUADIR)/$$f" || exit 1; done
 	install -m 644 $(PAGES) $(DESTDIR)$(LUADIR)/farside/pages.lua
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -d $(addprefix $(DESTDIR)$(DATADIR)/,$(dir $(COMPLETIONS)))
+	for f in $(COMPLETIONS); do s=$${f%%-*}; s=$${s%%/*}; \
+	  $(DRIVER) completion $$s >"$(DESTDIR)$(DATADIR)/$$f" || exit 1; done
 
 # Directories go when nobody else has put anything there.
 uninstall: ## remove what install put there
@@ -136,6 +145,7 @@ uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(LUADIR)/,$(LUA_SRC:lua/%=%)) \
 	  $(DESTDIR)$(LUADIR)/farside/pages.lua
 	rm -f $(DESTDIR)$(DOCDIR)/README.md $(DESTDIR)$(DOCDIR)/LICENSE
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(COMPLETIONS))
 	for d in $(DESTDIR)$(CLUADIR)/farside $(DESTDIR)$(DOCDIR) \
 	  $(addprefix $(DESTDIR)$(LUADIR)/,$(sort $(dir $(LUA_SRC:lua/%=%)))); do \
 	  if [ -d "$$d" ]; then find "$$d" -depth -type d -empty -delete; fi; done

@@ -43,6 +43,8 @@ build = {
         "lua/farside/attend.lua",
       ["farside.child"] =
         "lua/farside/child.lua",
+      ["farside.cli.completion"] =
+        "lua/farside/cli/completion.lua",
       ["farside.cli.doctor"] =
         "lua/farside/cli/doctor.lua",
       ["farside.cli.enter"] =
@@ -73,6 +75,8 @@ build = {
         "lua/farside/clone.lua",
       ["farside.columns"] =
         "lua/farside/columns.lua",
+      ["farside.completion"] =
+        "lua/farside/completion.lua",
       ["farside.container"] =
         "lua/farside/container.lua",
       ["farside.container_options"] =

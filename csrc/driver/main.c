@@ -60,15 +60,6 @@ static bool run_init(lua_State *L) {
   return driver_run(L, luaL_loadbuffer(L, text, strlen(text), name));
 }
 
-/* `script` is where it stands in argv; a "-" is stdin but after "--". */
-static bool run_script(lua_State *L, char **script) {
-  bool in = strcmp(script[0], "-") == 0 && strcmp(script[-1], "--") != 0;
-  int status = luaL_loadfile(L, in ? NULL : script[0]);
-  if (status == LUA_OK)
-    status = driver_call(L, push_arg(L), LUA_MULTRET);
-  return driver_report(L, status);
-}
-
 /* A word is a sub-command when the library has a module for it. After "--"
  * it is a script all the same. */
 static bool is_command(char **script) {
@@ -91,6 +82,29 @@ static int call_cli(lua_State *L, const char *name, int nargs) {
   lua_pushstring(L, name);
   lua_insert(L, -nargs - 1);
   return driver_call(L, nargs + 1, 1);
+}
+
+/* A word that is no file may be meant for a sub-command: what is near is added
+ * to the message on top of the stack. */
+static void suggest(lua_State *L, const char *word) {
+  if (!embedded_find("farside.cli"))
+    return;
+  lua_pushstring(L, word);
+  if (call_cli(L, "suggest", 1) == LUA_OK && lua_isstring(L, -1))
+    lua_concat(L, 2);
+  else
+    lua_pop(L, 1);
+}
+
+/* `script` is where it stands in argv; a "-" is stdin but after "--". */
+static bool run_script(lua_State *L, char **script) {
+  bool in = strcmp(script[0], "-") == 0 && strcmp(script[-1], "--") != 0;
+  int status = luaL_loadfile(L, in ? NULL : script[0]);
+  if (status == LUA_OK)
+    status = driver_call(L, push_arg(L), LUA_MULTRET);
+  else if (status == LUA_ERRFILE)
+    suggest(L, script[0]);
+  return driver_report(L, status);
 }
 
 /* Returns the exit code. */

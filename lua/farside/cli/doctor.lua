@@ -4,7 +4,7 @@ local options <const> = require "farside.options"
 
 local M = {}
 
-local specs <const> = {
+M.specs = {
   { name = "json", short = "J", help = "as JSON" },
 }
 
@@ -15,7 +15,7 @@ usage: farside doctor [options]
 Finds out, by trying it, what this kernel, this user and these settings allow;
 for each "no" the reason and the remedy.
 
-]] .. options.help(specs) .. [[
+]] .. options.help(M.specs) .. [[
 
 
 exit code: 0 when all is there that a default container needs, 1 when something
@@ -33,7 +33,7 @@ local function print_json(report)
 end
 
 function M.main(args)
-  local given, words = options.read("doctor", specs, args)
+  local given, words = options.read("doctor", M.specs, args)
   if words[1] then options.usage("doctor", "unexpected '%s'", words[1]) end
   local report <const> = require("farside").doctor()
   if given.json then

@@ -4,7 +4,8 @@ local core <const> = require "farside.core"
 local options <const> = require "farside.options"
 local outcome <const> = require "farside.outcome"
 
-local M = {}
+local M = { takes = { "running", { "mnt", "uts", "ipc", "net", "pid", "user",
+                                   "cgroup", "time" } } }
 
 -- nsenter's options for the kinds, each with the path of a namespace if wanted.
 local kinds <const> = {

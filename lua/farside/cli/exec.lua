@@ -3,7 +3,7 @@
 local options <const> = require "farside.options"
 local outcome <const> = require "farside.outcome"
 
-local M = {}
+local M = { takes = { "running", "command" } }
 
 M.specs = {
   { name = "env", short = "e", option = "NAME[=VALUE]",

@@ -12,6 +12,7 @@ local summaries <const> = {
   { "logs", "print what a detached container has written" },
   { "stop", "end detached containers" },
   { "rm", "forget detached containers that have ended" },
+  { "completion", "make a shell complete the words of farside" },
   { "ls", "list the namespaces of this machine, and what holds them" },
   { "tree", "draw the namespaces of this machine, as text or a picture" },
   { "doctor", "find out what containers can have here, and why not" },
@@ -19,6 +20,18 @@ local summaries <const> = {
 
 --- { { word, summary }, … } in the order of the help text.
 function M.summaries() return summaries end
+
+--- What to add to the complaint that there is no such script: the sub-command
+-- that may have been meant.
+-- @tparam string word
+-- @treturn string|nil
+function M.suggest(word)
+  local words = {}
+  for i, summary in ipairs(summaries) do words[i] = summary[1] end
+  local near = #word > 1 and word:find "^%l+$" and
+    require("farside.fields").nearest(word, words)
+  return near and (" (did you mean `farside %s`?)"):format(near) or nil
+end
 
 local function say(message)
   io.stderr:write(message, "\n")

@@ -3,7 +3,7 @@
 local core <const> = require "farside.core"
 local options <const> = require "farside.options"
 
-local M = {}
+local M = { takes = "container" }
 
 M.specs = {
   { name = "follow", short = "f", help = "go on until the container ends" },

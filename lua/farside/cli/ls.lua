@@ -61,7 +61,7 @@ local of_members <const> = "PID,PPID,USER,COMMAND"
 
 ---- options ----
 
-local specs <const> = {
+M.specs = {
   { name = "type", short = "t", option = "KIND",
     help = "only of this kind; several with commas" },
   { name = "pid", short = "p", option = "PID",
@@ -95,7 +95,7 @@ Lists the namespaces of this machine: those with processes, and those that are
 held by a mount, a descriptor, a socket or a thread, or by other namespaces.
 With the number of a namespace, lists the processes in it.
 
-]] .. options.help(specs) .. "\n\ncolumns:\n" .. columns.help(all)
+]] .. options.help(M.specs) .. "\n\ncolumns:\n" .. columns.help(all)
 end
 
 ---- output ----
@@ -167,7 +167,7 @@ local function list_all(given)
 end
 
 function M.main(args)
-  local given, rest = options.read("ls", specs, args)
+  local given, rest = options.read("ls", M.specs, args)
   if #rest > 1 then options.usage("ls", "unexpected '%s'", rest[2]) end
   if rest[1] then list_members(rest[1], given) else list_all(given) end
   return 0

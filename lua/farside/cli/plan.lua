@@ -1,6 +1,8 @@
 --- farside plan: what run would do, without doing it.
 
-local M = {}
+local M = { takes = { "file", "command" } }
+
+M.specs = require("farside.container_options").specs
 
 function M.help()
   return [[

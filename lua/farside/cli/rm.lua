@@ -2,7 +2,7 @@
 
 local options <const> = require "farside.options"
 
-local M = {}
+local M = { takes = "container" }
 
 M.specs = {
   { name = "force", short = "f", help = "end those that run, at once" },

@@ -3,10 +3,11 @@
 local options <const> = require "farside.options"
 local outcome <const> = require "farside.outcome"
 
-local M = {}
+local M = { takes = { "file", "command" } }
+
+M.specs = require("farside.container_options").specs
 
 function M.help()
-  local specs <const> = require("farside.container_options").specs
   return [=[
 usage: farside run [options] [--] command [argument …]
        farside run [options] recipe.lua [-- command [argument …]]
@@ -15,7 +16,7 @@ Runs a command in a container: namespaces of its own over the host's files,
 with a throw-away layer for what is written. A recipe is a Lua file that
 returns a table; options override its keys.
 
-]=] .. options.help(specs) .. "\n\n" .. outcome.help
+]=] .. options.help(M.specs) .. "\n\n" .. outcome.help
 end
 
 --- A recipe from a file that returns one.

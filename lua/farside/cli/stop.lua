@@ -2,7 +2,7 @@
 
 local options <const> = require "farside.options"
 
-local M = {}
+local M = { takes = "running" }
 
 M.specs = {
   { name = "time", short = "t", option = "TIME",

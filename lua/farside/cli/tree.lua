@@ -4,7 +4,7 @@ local options <const> = require "farside.options"
 
 local M = {}
 
-local specs <const> = {
+M.specs = {
   { name = "svg", option = "FILE",
     help = "a picture for a browser, as one file; - is the output" },
   { name = "dot", help = "a graph for dot(1)" },
@@ -20,7 +20,7 @@ have of their own; user namespaces with their maps; network namespaces with
 their links, and the veth pairs that join them; and what is kept without a
 process. At a terminal in colour, unless NO_COLOR is set.
 
-]] .. options.help(specs)
+]] .. options.help(M.specs)
 end
 
 local function write(path, text)
@@ -30,7 +30,7 @@ local function write(path, text)
 end
 
 function M.main(args)
-  local given, words = options.read("tree", specs, args)
+  local given, words = options.read("tree", M.specs, args)
   if words[1] then options.usage("tree", "unexpected '%s'", words[1]) end
   local tree <const> = require("farside").tree()
   if given.svg then write(given.svg, tree:svg()) end

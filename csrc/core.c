@@ -36,6 +36,8 @@ static void (*const areas[])(lua_State *) = {
   far_open_lock,
   far_open_feature,
   far_open_netlink,
+  far_open_inet,
+  far_open_lock,
 };
 
 int luaopen_farside_core(lua_State *L) {

@@ -57,6 +57,8 @@ build = {
         "lua/farside/cli/logs.lua",
       ["farside.cli.ls"] =
         "lua/farside/cli/ls.lua",
+      ["farside.cli.net"] =
+        "lua/farside/cli/net.lua",
       ["farside.cli.plan"] =
         "lua/farside/cli/plan.lua",
       ["farside.cli.ps"] =
@@ -141,6 +143,8 @@ build = {
         "lua/farside/hint/mounts.lua",
       ["farside.hint.namespaces"] =
         "lua/farside/hint/namespaces.lua",
+      ["farside.hint.network"] =
+        "lua/farside/hint/network.lua",
       ["farside.hint.others"] =
         "lua/farside/hint/others.lua",
       ["farside.hint.system"] =
@@ -175,6 +179,22 @@ build = {
         "lua/farside/mountinfo.lua",
       ["farside.netlink"] =
         "lua/farside/netlink.lua",
+      ["farside.network"] =
+        "lua/farside/network.lua",
+      ["farside.network.address"] =
+        "lua/farside/network/address.lua",
+      ["farside.network.gate"] =
+        "lua/farside/network/gate.lua",
+      ["farside.network.keys"] =
+        "lua/farside/network/keys.lua",
+      ["farside.network.lease"] =
+        "lua/farside/network/lease.lua",
+      ["farside.network.nft"] =
+        "lua/farside/network/nft.lua",
+      ["farside.network.pasta"] =
+        "lua/farside/network/pasta.lua",
+      ["farside.network.wire"] =
+        "lua/farside/network/wire.lua",
       ["farside.options"] =
         "lua/farside/options.lua",
       ["farside.outcome"] =
@@ -191,6 +211,8 @@ build = {
         "lua/farside/plan/masks.lua",
       ["farside.plan.mounts"] =
         "lua/farside/plan/mounts.lua",
+      ["farside.plan.network"] =
+        "lua/farside/plan/network.lua",
       ["farside.plan.payload"] =
         "lua/farside/plan/payload.lua",
       ["farside.plan.resources"] =

@@ -75,7 +75,53 @@ describe("a recipe", function()
     { { "sh", share = "mnt" }, "plan: share: a container needs its own mnt "
       .. "namespace; use ns.clone to share it" },
     { { "sh", share = "net", network = "none" },
-      "plan: network: \"none\" contradicts share = \"net\"" },
+      "plan: network: it contradicts share = \"net\"" },
+    { { "sh", network = { bridge = "br0", publish = { "80" } } },
+      "plan: network.publish[1]: [ADDRESS:]PORT:PORT[/udp] such as "
+      .. "\"8080:80\" expected, got '80'" },
+    { { "sh", network = { bridge = "br0", publish = { "80-81:80" } } },
+      "plan: network.publish[1]: '80-81:80' has ranges of different lengths" },
+    { { "sh", network = { bridge = "br0", publish = { "[::1]:80:80" } } },
+      "plan: network.publish[1]: the kernel leads nothing from ::1 to another "
+      .. "host; 127.0.0.1 it does" },
+    { { "sh", network = { bridge = "br0", gateway = false,
+                          publish = { "80:80" } } },
+      "plan: network.publish: published ports need a gateway: answers must "
+      .. "find their way back" },
+    { { "sh", network = { bridge = "br0", address = "10.0.0.2" } },
+      "plan: network.address: address with its prefix length such as "
+      .. "\"10.7.0.2/24\" expected, got '10.0.0.2'" },
+    { { "sh", network = { bridge = "br0", address = "10.0.0.0/24" } },
+      "plan: network.address: '10.0.0.0/24' is the subnet itself, not an "
+      .. "address in it" },
+    { { "sh", network = { bridge = "br0", address = "10.0.0.2/24",
+                          gateway = "10.0.1.1" } },
+      "plan: network.gateway[1]: 10.0.1.1 is not in the subnet of the "
+      .. "address" },
+    { { "sh", network = { bridge = "br0", dns = "one.one" } },
+      "plan: network.dns: address such as \"10.7.0.1\" expected, got "
+      .. "'one.one'" },
+    { { "sh", network = { bridge = "br/0" } }, "plan: network.bridge: link "
+      .. "name expected (1 to 15 bytes, no '/', ':' or space), got 'br/0'" },
+    { { "sh", network = { bridge = "br0", mac = "1" } },
+      "plan: network.mac: MAC address of one link such as "
+      .. "\"02:00:00:00:00:01\" expected, got '1'" },
+    { { "sh", network = { bridge = "br0", mtu = 7 } },
+      "plan: network.mtu: from 68 to 65535 expected, got 7" },
+    { { "sh", network = { bridge = "br0", user = true } }, "plan: network: one "
+      .. "of bridge, macvlan, move, user expected, got bridge and user" },
+    { { "sh", network = { mtu = 1500 } },
+      "plan: network: one of bridge, macvlan, move, user expected" },
+    { { "sh", network = { macvlan = "eth0", nat = true } },
+      "plan: network: unknown key 'nat' for macvlan" },
+    { { "sh", network = { { bridge = "a" }, { bridge = "b", name = "lo" } } },
+      "plan: network[2].name: 'lo' is there already" },
+    { { "sh", network = { { user = true }, { user = true } } },
+      "plan: network: \"user\" can be there only once" },
+    { { "sh", network = "bridge" }, "plan: network: none, host, user, "
+      .. "netns:NAME, a table or a container expected, got 'bridge'" },
+    { { "sh", network = true },
+      "plan: network: string or table expected, got boolean" },
     { { "sh", share = "user", uid_map = "0:0:1" },
       "plan: uid_map: ids cannot be mapped with share = \"user\"" },
     { { "sh", share = "uts", hostname = "x" },
@@ -200,6 +246,49 @@ describe("a plan", function()
     has({ "sh", root = { layers = { "a", "b" } } }, root,
         "lowerdir=layer_2:layer_1,")
   end)
+
+  it("wires it to a bridge, and leads ports to it", function()
+    local recipe <const> = { "sh", hostname = "web", network = {
+      bridge = "br0", address = "10.7.0.2/24", gateway = "10.7.0.1",
+      publish = { "8080:80" } } }
+    has(recipe, root, 'eth0 = ns.network.plug(child, { address = '
+      .. '{ "10.7.0.2/24" }, bridge = "br0", gateway = { "10.7.0.1" }, '
+      .. 'name = "eth0" })')
+    has(recipe, root, "ns.network.configure(child, eth0)")
+    has(recipe, root, 'gate_eth0 = ns.network.publish(eth0, { publish = '
+      .. '{ "8080:80" } })')
+    has(recipe, root, 'ns.network.ready("eth0")')
+    has(recipe, root, 'ns.network.hosts(root, "write", "web")')
+    has(recipe, root, 'ns.network.resolver(root, "write", {})')
+    recipe.root = "/srv"
+    has(recipe, root, 'ns.network.hosts(root, "cover", "web")')
+  end)
+
+  it("gives a container that goes nowhere no name servers", function()
+    local recipe <const> = { "sh", network = { bridge = "br0",
+                                               gateway = false } }
+    has(recipe, root, "ns.network.publish(eth0, { nat = false })")
+    lacks(recipe, root, "ns.network.resolver")
+  end)
+
+  it("has a child born in the network that it shares", function()
+    local whole <const> = text({ "sh", network = "netns:blue" }, root)
+    assert.matches('visit = ns.network.enter%("/run/netns/blue"%)\n[^\n]*\n'
+      .. '[^\n]*ns.clone%({ "user", "mnt", "pid", "uts", "ipc", "cgroup" }%)\n'
+      .. '[^\n]*\n[^\n]*visit:close%(%)', whole)
+    lacks({ "sh", network = "netns:blue" }, root, 'ns.link.set("lo"')
+  end)
+
+  it("speaks for an ordinary user's, moves links, and gives them faces",
+    function()
+      has({ "sh", network = "user" }, user,
+          'speaker = ns.network.user(child, { name = "eth0" })')
+      has({ "sh", network = { move = "eth7" } }, root,
+          'moved_eth0 = ns.network.move("eth7", child, { name = "eth0" })')
+      has({ "sh", network = { macvlan = "eth7", mtu = 1400 } }, root,
+          'ns.link.add({ kind = "macvlan", link = "eth7", mode = "bridge", '
+          .. 'mtu = 1400, name = "eth0", netns = child })')
+    end)
 
   it("unshares all but what is shared", function()
     has({ "sh" }, root, 'ns.clone({ "user", "mnt", "pid", "net", "uts", '

@@ -74,6 +74,58 @@ function set.seccomp(recipe, text, word)
   end
 end
 
+local booleans <const> = { ["true"] = true, ["false"] = false }
+
+-- "bridge=br0,address=10.7.0.2/24": a key that comes again makes a list. A
+-- single word is what the recipe takes as one, but for "user", which can have
+-- keys beside it.
+local function interface(text)
+  if text ~= "user" and not text:find "[=,]" then return text end
+  local result = {}
+  for word in text:gmatch "[^,]+" do
+    local key, value = word:match "^([%w_]+)=(.*)$"
+    if booleans[value] ~= nil then value = booleans[value] end
+    local before = result[key]
+    if not key then
+      result[word] = true
+    elseif before == nil then
+      result[key] = value
+    else
+      result[key] = type(before) == "table" and before or { before }
+      table.insert(result[key], value)
+    end
+  end
+  return result
+end
+
+-- Several make a list; the first replaces what a recipe says.
+function set.network(recipe, text, _, first)
+  local one <const> = interface(text)
+  if type(one) ~= "table" then
+    recipe.network = one
+  elseif first or type(recipe.network) ~= "table" then
+    recipe.network = { one }
+  else
+    table.insert(recipe.network, one)
+  end
+end
+
+-- Ports are the first interface's that can have any.
+function set.publish(recipe, text, word)
+  local network = recipe.network
+  if network == "user" then network = { user = true } end
+  if type(network) ~= "table" then network = {} end
+  recipe.network = network
+  for _, one in ipairs(#network == 0 and { network } or network) do
+    if one.bridge or one.user then
+      table.insert(list(one, "publish"), text)
+      return
+    end
+  end
+  options.usage(word, "--publish: comes after --network user or --network "
+    .. "bridge=NAME, whose ports they are")
+end
+
 local function assignment(key)
   set[key] = function(recipe, text, word)
     local name, value = text:match "^([%w_]+)=(.+)$"
@@ -96,6 +148,9 @@ end
 for _, spec in ipairs {
   { name = "layer", option = "DIR",
     help = "a directory as a layer of its files; later ones win" },
+  { name = "publish", option = "PORT:PORT",
+    help = "lead a port of this machine to one of the container: 8080:80, "
+        .. "127.0.0.1:8080:80/udp" },
   { name = "upper", option = "DIR",
     help = "keep what is written above the layers in DIR/upper" },
   { name = "seccomp", off = "no_seccomp",
@@ -111,10 +166,12 @@ require("farside.mount_options").add(M.specs, set)
 -- @tparam table recipe
 -- @treturn table the same recipe
 function M.fill(word, values, recipe)
+  local seen = {}
   for _, given in ipairs(values) do
     local name = given.spec.name
     if set[name] then
-      set[name](recipe, given.value, word)
+      set[name](recipe, given.value, word, not seen[name])
+      seen[name] = true
     else
       recipe[name] = given.value
     end

@@ -23,6 +23,7 @@ end
 add(require "farside.hint.ids")
 add(require "farside.hint.namespaces")
 add(require "farside.hint.mounts")
+add(require "farside.hint.network")
 add(require "farside.hint.others")
 
 local function search(list, err, sys)

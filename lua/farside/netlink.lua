@@ -13,10 +13,17 @@ local M = {}
 
 local methods <const> = core.netlink
 
--- What a target stands for: a handle of its network namespace.
-local function open(target)
+--- A handle of the network namespace that a target stands for.
+-- @param target as for netlink. Of a container that may not be looked into any
+-- more, it is the handle that its starter has
+-- @treturn namespace to be closed
+function M.open(target)
   if type(target) == "string" and not target:find "/" then
     target = "/run/netns/" .. target
+  end
+  local handles <const> = type(target) == "table" and target.namespaces or {}
+  for _, handle in ipairs(handles) do
+    if handle.kind == "net" then return core.open(handle) end
   end
   return core.open(target, "net")
 end
@@ -31,7 +38,7 @@ end
 -- nl.link.set("eth0", { up = true })
 function M.netlink(target)
   if target == nil then return core.netlink_socket() end
-  local net <close> = open(target)
+  local net <close> = M.open(target)
   local own <close> = core.open("self", "net")
   if net == own then return core.netlink_socket() end
   return core.netlink_socket(net)

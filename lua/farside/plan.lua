@@ -14,6 +14,7 @@ local identity <const> = require "farside.plan.identity"
 local files <const> = require "farside.plan.files"
 local furniture <const> = require "farside.plan.furniture"
 local mounts <const> = require "farside.plan.mounts"
+local network <const> = require "farside.plan.network"
 local payload <const> = require "farside.plan.payload"
 local resources <const> = require "farside.plan.resources"
 local steps <const> = require "farside.plan.steps"
@@ -36,13 +37,15 @@ function M.make(recipe, facts)
   identity.identity(plan, recipe, facts)
   resources.by_starter(plan, recipe, facts)
   trees:map_ids()
+  network.interfaces(plan, recipe)
   identity.clocks(plan, recipe)
   identity.become_root(plan, recipe, facts)
   if not facts.root then take_trees() end
   files.files(plan, trees, recipe, facts)
   furniture.furniture(plan, recipe)
   mounts.mounts(plan, trees, recipe)
-  payload.names_and_network(plan, recipe)
+  payload.names(plan, recipe)
+  network.inside(plan, recipe, facts)
   payload.setup(plan, recipe)
   payload.enter(plan, recipe)
   trees:limit()

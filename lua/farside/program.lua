@@ -2,7 +2,6 @@
 -- environment; all that they say is collected.
 
 local core <const> = require "farside.core"
-local errors <const> = require "farside.error"
 
 local M = {}
 
@@ -30,12 +29,8 @@ end
 function M.start(command)
   command.env, command.path = { LC_ALL = "C" }, path()
   command.session = true -- keys at the caller's terminal are not for it
-  local ok, result = pcall(require("farside.exec").posix_spawn, command)
-  if ok then return result end
-  if errors.is(result) and result.code == "ENOENT" then
-    core.raise(result.errno, command[1])
-  end
-  error(result, 0)
+  if not M.find(command[1]) then core.raise(core.errno.ENOENT, command[1]) end
+  return require("farside.exec").posix_spawn(command)
 end
 
 local function text_of(file)

@@ -97,6 +97,7 @@ local function checked_by(module)
 end
 
 local seccomp <const> = checked_by "farside.seccomp"
+local network <const> = checked_by "farside.network.keys"
 local resources <const> = setmetatable({}, { __index = function(_, key)
   return function(...)
     return require("farside.recipe.resources")[key](...)
@@ -127,9 +128,12 @@ M.keys = {
   { name = "share", check = share, option = "KIND",
     help = "do not unshare this kind of namespace: uts, ipc, net, pid, user, "
         .. "cgroup, time" },
-  { name = "network", check = fields.word("none", "host"), option = "WORD",
-    help = "none: a network of its own with nothing but lo; host: the "
-        .. "caller's" },
+  { name = "network", check = network, option = "WORDS",
+    help = "none: a network of its own with nothing but lo, as when it is not "
+        .. "given; host: the caller's; user: one behind the caller's, without "
+        .. "privilege; netns:NAME; or an interface such as "
+        .. "bridge=br0,address=10.7.0.2/24,gateway=10.7.0.1, also macvlan=LINK "
+        .. "or move=LINK" },
   { name = "uid_map", check = map, option = "IN:OUT:COUNT",
     help = "its user ids, as in 0:100000:65536" },
   { name = "gid_map", check = map, option = "IN:OUT:COUNT",
@@ -218,9 +222,9 @@ end
 local function consistent(recipe, fail)
   detached(recipe, fail)
   local shared = recipe.share
-  if recipe.network == "host" then shared.net = true end
-  if shared.net and recipe.network == "none" then
-    fail("network", "\"none\" contradicts share = \"net\"")
+  if recipe.network == "host" then shared.net, recipe.network = true, nil end
+  if shared.net and recipe.network then
+    fail("network", "it contradicts share = \"net\"")
   elseif shared.mnt then
     fail("share", "a container needs its own mnt namespace; "
          .. "use ns.clone to share it")

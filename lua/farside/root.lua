@@ -239,6 +239,34 @@ function Root:attach(tree, path)
   tree:close()
 end
 
+-- The end of a chain of links, each followed inside the root, as far as
+-- there is anything.
+local function end_of(self, path)
+  for _ = 1, 40 do
+    local above, name = split(path)
+    local parent <close> = self:mkdir(above)
+    local ok, target = pcall(core.readlinkat, parent, name)
+    if not ok then return path end
+    path = target:sub(1, 1) == "/" and target or above .. "/" .. target
+  end
+  core.raise(errno.ELOOP, "cover", path)
+end
+
+--- Shows a text of the container's own at a path, and leaves what is there as
+-- it is: it is covered by a file in the directory that the caller stands in.
+-- @tparam string path made, empty, when it is missing
+-- @tparam string text
+-- @raise as openat2 and move_mount
+function Root:cover(path, text)
+  local name <const> = "cover" .. path:gsub("/", "_")
+  local file <close> = core.openat2(nil, name, "rdwr,create,excl",
+                                    { mode = "0644" })
+  core.write(file, text)
+  local tree <close> = core.open_tree(nil, name, "clone")
+  local there <close> = self:find(path)
+  self:attach(tree, there and path or end_of(self, path))
+end
+
 -- The name by which a call that takes only a path finds a descriptor.
 local function magic(fd)
   return "/proc/self/fd/" .. fd:fileno()

@@ -15,7 +15,7 @@ local function proc(plan, recipe)
 end
 
 local function sys(plan, recipe)
-  if recipe.share.net then
+  if recipe.share.net or recipe.network and recipe.network.join then
     plan:tell("child", "root", "the kernel's objects, to be read", "bind",
          "/sys", "/sys", "ro")
     return

@@ -1,5 +1,6 @@
 --- Steps: the namespaces, the ids in them, the clocks, and who the child is.
 
+local network <const> = require "farside.plan.network"
 local ref <const> = require("farside.plan.steps").ref
 
 local M = {}
@@ -29,10 +30,13 @@ end
 function M.identity(plan, recipe, facts)
   local kinds = {}
   for _, kind in ipairs(all) do
-    if not recipe.share[kind] then kinds[#kinds + 1] = kind end
+    local joined = kind == "net" and recipe.network and recipe.network.join
+    if not recipe.share[kind] and not joined then kinds[#kinds + 1] = kind end
   end
+  network.enter(plan, recipe)
   plan:add("parent", "a child in namespaces of its own", "clone",
       kinds).as = "child"
+  network.leave(plan, recipe)
   if recipe.share.user then return end
   local uid, gid = maps(recipe, facts)
   if gives_up_groups(facts, gid) then

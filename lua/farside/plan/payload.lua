@@ -1,4 +1,4 @@
---- Steps: names and network, the recipe's own code, the new root taking over,
+--- Steps: names, the recipe's own code, the new root taking over,
 -- what power is left, and the program.
 
 local ref <const> = require("farside.plan.steps").ref
@@ -6,16 +6,12 @@ local resources <const> = require "farside.plan.resources"
 
 local M = {}
 
-function M.names_and_network(plan, recipe)
+function M.names(plan, recipe)
   if recipe.hostname then
     plan:add("child", "its name", "sethostname", recipe.hostname)
   end
   if recipe.domainname then
     plan:add("child", "its domain", "setdomainname", recipe.domainname)
-  end
-  if not recipe.share.net then
-    plan:add("child", "loopback is down in a new network", "link.set", "lo",
-        { up = true })
   end
 end
 

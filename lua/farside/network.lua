@@ -1,0 +1,237 @@
+--- The network of containers: what the steps of a plan call. Each can be called
+-- by itself as well, on any process that has a network namespace of its own.
+-- @module farside.network
+
+local addresses <const> = require "farside.network.address"
+local core <const> = require "farside.core"
+local gate <const> = require "farside.network.gate"
+local wire <const> = require "farside.network.wire"
+
+local M = { plug = wire.plug, unplug = wire.unplug,
+            publish = gate.publish, withdraw = gate.withdraw }
+
+-- ns.network
+M.network = M
+
+---- inside ----
+
+--- Configures a link in the network namespace of a process: its addresses, up,
+-- its default routes.
+-- @param target process, container, pid or handle
+-- @tparam table link a Wire, or `name`, `address` (a list of "10.0.0.2/24"),
+-- `gateway` (a list of "10.0.0.1")
+-- @raise as address.add, link.set and route.add
+function M.configure(target, link)
+  local nl <close> = require("farside").netlink(target)
+  nl:batch(function(b)
+    for _, text in ipairs(link.address or {}) do
+      b.address.add(link.name, { text, nodad = true })
+    end
+    b.link.set(link.name, { up = true })
+    for _, gateway in ipairs(link.gateway or {}) do
+      b.route.add { to = "default", via = gateway, dev = link.name }
+    end
+  end)
+end
+
+local PATIENCE <const> = "5s"
+
+--- Waits until links of the caller's network namespace carry packets: the
+-- kernel tells the ports of a bridge a moment after they are up.
+-- @tparam string ... their names
+-- @raise ETIMEDOUT after five seconds
+function M.ready(...)
+  for _, name in ipairs { ... } do
+    if core.link.get(name).operstate ~= "UP" then
+      local nl <close> = require("farside").netlink()
+      local monitor <close> = nl:monitor "link"
+      while core.link.get(name).operstate ~= "UP" do
+        if not monitor:next(PATIENCE) then
+          core.raise(core.errno.ETIMEDOUT, "network.ready", name)
+        end
+      end
+    end
+  end
+end
+
+---- links of the caller's that move in ----
+
+local Moved = {}
+Moved.__index = Moved
+
+--- Moves a link of the caller's into the network namespace of a process. It
+-- comes back when what is answered is closed; with its caller killed, the
+-- kernel brings back hardware, and deletes what is not.
+-- @tparam string link
+-- @param target process, container, pid or handle
+-- @tparam table want `name` inside, `mtu`, `mac`
+-- @treturn Moved
+-- @raise as link.set
+function M.move(link, target, want)
+  local before <const> = core.link.get(link)
+  local there <const> = require("farside.netlink").open(target)
+  local ok, err = pcall(core.link.set, before.ifindex, {
+    netns = there, name = want.name, mtu = want.mtu, address = want.mac,
+  })
+  if not ok then
+    there:close()
+    error(err, 0)
+  end
+  return setmetatable({ name = want.name, before = before, there = there },
+                      Moved)
+end
+
+-- The namespace lives while it is held: the link comes back before it goes.
+function Moved:close()
+  if not self.there then return end
+  local there <close> = self.there
+  self.there = nil
+  local before <const> = self.before
+  local home <close> = core.open("self", "net")
+  local nl <close> = require("farside").netlink(there)
+  nl.link.set(self.name, { netns = home, name = before.ifname, up = false,
+                           mtu = before.mtu, address = before.address })
+  if before.up then core.link.set(before.ifname, { up = true }) end
+end
+
+Moved.__close = Moved.close
+
+function Moved:__tostring()
+  return ("%s of the caller's"):format(self.before.ifname)
+end
+
+---- being born elsewhere ----
+
+local Visit = {}
+Visit.__index = Visit
+
+--- Takes the caller into another network namespace, until what is answered is
+-- closed: a child that it makes in between is born there.
+-- @param target a container, process, pid, handle or path
+-- @treturn Visit
+-- @raise EPERM without CAP_SYS_ADMIN over both. See setns(2).
+function M.enter(target)
+  local there <close> = require("farside.netlink").open(target)
+  local home <const> = core.open("self", "net")
+  local ok, err = pcall(core.setns, there, "net")
+  if ok then return setmetatable({ home = home }, Visit) end
+  home:close()
+  core.raise(err.errno, "network.enter", nil, tostring(there))
+end
+
+function Visit:close()
+  if not self.home then return end
+  local home <close> = self.home
+  self.home = nil
+  core.setns(home, "net")
+end
+
+Visit.__close = Visit.close
+
+---- files ----
+
+-- The addresses that the caller's network namespace has, but for lo's.
+local function own_addresses()
+  local list = {}
+  for _, one in ipairs(core.address.list()) do
+    if one.scope == "global" then list[#list + 1] = one["local"] end
+  end
+  return list
+end
+
+local hosts <const> = [[
+127.0.0.1	localhost
+::1	localhost ip6-localhost ip6-loopback
+]]
+
+--- Writes /etc/hosts in a root: lo, and the host name at the addresses that
+-- the caller's network namespace has.
+-- @tparam Root root
+-- @tparam string how "write" or "cover", which leaves a file that is there
+-- alone beneath
+-- @tparam[opt] string name the host name
+function M.hosts(root, how, name)
+  local lines = { hosts }
+  for _, ip in ipairs(name and own_addresses() or {}) do
+    lines[#lines + 1] = ("%s\t%s\n"):format(ip, name)
+  end
+  root[how](root, "/etc/hosts", table.concat(lines))
+end
+
+-- The text of a file of the caller's, "" when there is none.
+local function text_of(path)
+  local file <close> = io.open(path)
+  return file and file:read "a" or ""
+end
+
+-- The name servers of the host that can be reached from elsewhere. Where
+-- systemd-resolved listens at a loopback address, it names those behind it in
+-- another file.
+local function nameservers()
+  for _, path in ipairs { "/etc/resolv.conf",
+                          "/run/systemd/resolve/resolv.conf" } do
+    local list = {}
+    for text in ("\n" .. text_of(path)):gmatch "\nnameserver%s+(%S+)" do
+      local address = addresses.parse(text)
+      if address and not text:find "^127%." and text ~= "::1" then
+        list[#list + 1] = text
+      end
+    end
+    if #list > 0 then return list end
+  end
+  return {}
+end
+
+--- Writes /etc/resolv.conf in a root.
+-- @tparam Root root
+-- @tparam string how as for hosts
+-- @tparam table want `dns`: addresses of name servers; when it is not given,
+-- those of the caller that are not at a loopback address, or else `otherwise`;
+-- `search`: a list of domains
+function M.resolver(root, how, want)
+  local list = want.dns or nameservers()
+  if #list == 0 then list = want.otherwise or {} end
+  local lines = {}
+  for i, ip in ipairs(list) do lines[i] = "nameserver " .. ip .. "\n" end
+  if #lines == 0 then
+    lines[1] = "# no name server of the host can be reached from here; the key "
+      .. "dns of the network names others\n"
+  end
+  if want.search then
+    lines[#lines + 1] = "search " .. table.concat(want.search, " ") .. "\n"
+  end
+  root[how](root, "/etc/resolv.conf", table.concat(lines))
+end
+
+---- user-mode networking ----
+
+--- Connects the network namespace of a process to the caller's by a program
+-- that speaks for it, pasta or else slirp4netns: no privilege is needed.
+-- @param ... see farside.network.pasta
+function M.user(...)
+  return require("farside.network.pasta").start(...)
+end
+
+---- looking and clearing ----
+
+--- The containers on bridges of the caller's network namespace.
+-- @treturn {table,...} one for each link of theirs: `bridge`, `pid` (as its
+-- starter sees it), `name` (of the link inside), `address` (a list), and for
+-- who may look at the rules `publish` (a list of "tcp 8080 to 80") and `nat`
+-- (boolean)
+function M.list()
+  local wires <const> = wire.list()
+  gate.tell(wires)
+  return wires
+end
+
+--- Clears away what killed starters left: published ports and ways out of
+-- containers that are no more, the nftables table when it is empty, bridges
+-- that were made for containers and have none.
+-- @treturn int how many elements of the table went
+-- @treturn {string,...} bridges that went
+function M.prune()
+  return gate.prune(), wire.prune()
+end
+
+return M

@@ -162,3 +162,23 @@ describe("farside plan", function()
                  .. "recipe\n125", farside("plan " .. path))
   end)
 end)
+
+describe("farside net", function()
+  local function net(arguments)
+    t.needs "userns"
+    return shell("unshare -Urn " .. driver .. " net " .. arguments .. " 2>&1")
+  end
+
+  it("lists nothing and clears nothing where there is nothing", function()
+    assert.equal("BRIDGE PID LINK ADDRESS NAT PUBLISH\n0", net "ls")
+    assert.equal("0", net "prune")
+    assert.equal("0", net "ls --no-headings":gsub("^\n", ""))
+  end)
+
+  it("says which words it knows", function()
+    assert.matches("farside net: ls or prune expected, got 'prun'", net "prun",
+                   1, true)
+    assert.matches("farside net: ls or prune expected, got nothing", net "", 1,
+                   true)
+  end)
+end)

@@ -13,6 +13,7 @@ local summaries <const> = {
   { "stop", "end detached containers" },
   { "rm", "forget detached containers that have ended" },
   { "completion", "make a shell complete the words of farside" },
+  { "net", "list the networks of containers, clear what a crash left" },
   { "ls", "list the namespaces of this machine, and what holds them" },
   { "tree", "draw the namespaces of this machine, as text or a picture" },
   { "doctor", "find out what containers can have here, and why not" },

@@ -1,49 +1,59 @@
 #!/usr/bin/env farside
--- net: links, addresses and ports of one's own.
--- Two network namespaces, each with nothing but its own loopback, and in each
--- a server on port 80: they do not meet, with each other or with the host's.
+-- net: two containers, each with a web server on port 80, on one bridge.
+-- Each has an address, and is reached there by the other and from outside. All
+-- is in a network namespace of its own: nobody needs to be root.
 
 local ns = require "farside"
 
--- Answers once, then ends. It goes on in the background when it listens.
-local server <const> = [[perl -MIO::Socket::INET -e '
-  $s = IO::Socket::INET->new(LocalPort => 80, Listen => 1) or die "$@\n";
-  fork and exit;
-  print { $s->accept } "here is %s\n"']]
+-- Answers each who asks with its name.
+local server <const> = [[
+  $s = IO::Socket::INET->new(LocalPort => 80, Listen => 5) or die "$@\n";
+  $| = 1; print "ready\n";
+  while ($c = $s->accept) { print $c "here is %s\n"; close $c }]]
 
--- A namespace with a process that waits for ever to hold it: ended with it
--- are, being PID 1, all that runs inside.
-local function host(name)
-  local process = ns.clone({
-    "user", "net", "pid",
-    uid_map = { { 0, ns.getuid(), 1 } }, gid_map = { { 0, ns.getgid(), 1 } },
-  }, function() ns.pause() end)
-  ns.inside(process, ns.link.set, "lo", { up = true })
-  assert(ns.inside(process, os.execute, server:format(name)))
-  return process
+-- A container with such a server. The bridge is made for the first.
+local function web(name)
+  local reader <close>, writer = ns.pipe()
+  local container = ns.spawn {
+    "/usr/bin/perl", "-MIO::Socket::INET", "-e", server:format(name),
+    hostname = name, stdout = writer,
+    network = { bridge = "br0", subnet = "10.7.0.0/24", nat = false },
+  }
+  writer:close()
+  assert(ns.read(reader) == "ready\n")
+  return container
 end
 
-local function links()
-  local names = {}
-  for i, link in ipairs(ns.link.list()) do names[i] = link.ifname end
-  return table.concat(names, " ")
+-- What stands in a container's /etc/hosts behind its name.
+local function address(name)
+  local hosts <close> = io.open "/etc/hosts"
+  return hosts:read "a":match("\n(%S+)\t" .. name .. "\n")
 end
 
-local function ask()
-  local answer <close> = io.popen "bash -c 'cat </dev/tcp/127.0.0.1/80'"
+local function ask(ip)
+  local answer <close> = io.popen("bash -c 'cat </dev/tcp/" .. ip .. "/80'")
   return answer:read()
 end
 
-
-local red <close> = host "red"
-local blue <close> = host "blue"
-
 local function row(...) print(("%-10s %-14s %-14s %s"):format(...)) end
 
-row("", "red", "blue", "outside\n")
-row("links", ns.inside(red, links), ns.inside(blue, links), links())
-local one <const>, two <const> = ns.inside(red, ask), ns.inside(blue, ask)
-row("port 80", one, two, "(whatever you have there)")
+local function show()
+  ns.link.set("lo", { up = true })
+  local red <close> = web "red"
+  local blue <close> = web "blue"
+  local one <const> = ns.inside(red, address, "red")
+  local two <const> = ns.inside(blue, address, "blue")
 
-assert(one == "here is red" and two == "here is blue")
-assert(ns.inside(red, links) == "lo" and ns.inside(blue, links) == "lo")
+  row("", "red", "blue", "outside\n")
+  row("address", one, two, "")
+  for name, ip in pairs { red = one, blue = two } do
+    local says <const> = ask(ip)
+    row("asks " .. name, ns.inside(red, ask, ip), ns.inside(blue, ask, ip),
+        says)
+    assert(one ~= two and says == "here is " .. name)
+  end
+end
+
+local me = { uid_map = { { 0, ns.getuid(), 1 } },
+             gid_map = { { 0, ns.getgid(), 1 } }, "user", "net" }
+assert(ns.clone(me, show):wait())

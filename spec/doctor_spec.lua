@@ -105,7 +105,7 @@ describe("the doctor", function()
       assert.matches("  no   nft\n       why: [^\n]*"
         .. "No such file or directory %(ENOENT%)\n"
         .. "       do:  for published ports and address translation: Debian "
-        .. "has it in the\n            package nftables\n", said)
+        .. "has it in the\n            package nftables; with", said)
       assert.matches("  no   newuidmap\n       why: it is not there\n"
         .. "       do:  Debian has it in the package uidmap\n", said)
     end)

@@ -18,9 +18,9 @@ describe("for a container's network", function()
       assert.equal("nft: No such file or directory (ENOENT)\n"
         .. "step: out through this host, which forwards from now on, and "
         .. "published ports\n"
-        .. "hint: the way out and published ports need the program nft: Debian "
-        .. "has it in the package nftables; nat = false and no published ports "
-        .. "do without", told(ns.run, { "/bin/true", network = {
+        .. "hint: for published ports and address translation: Debian has it "
+        .. "in the package nftables; with nat = false, and without ports, it "
+        .. "is not needed", told(ns.run, { "/bin/true", network = {
           bridge = "br0", subnet = "10.7.0.0/24" } }))
       assert.same({}, networks.links())
       ns.run { "/bin/true", network = networks.plain }

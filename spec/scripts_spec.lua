@@ -18,7 +18,9 @@ local recipes <const> = {
     "orphan %d+ was left to process 1",
   } },
   net = { needs = { "perl", "bash" }, {
-    "links +lo +lo ", "port 80 +here is red +here is blue ",
+    "address +10.7.0.2 +10.7.0.3",
+    "asks red +here is red +here is red +here is red",
+    "asks blue +here is blue +here is blue +here is blue",
   } },
   mnt = { needs = { "filesystem overlay" }, {
     "both, as one +mars=red moon=silver", "as it was +mars=red moon=grey",

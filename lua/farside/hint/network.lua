@@ -10,9 +10,9 @@ end
 
 row("nft", "ENOENT", function(err)
   if not err.path then
-    return "the way out and published ports need the program nft: Debian has "
-        .. "it in the package nftables; nat = false and no published ports do "
-        .. "without"
+    return "for published ports and address translation: Debian has it in "
+        .. "the package nftables; with nat = false, and without ports, it is "
+        .. "not needed"
   end
 end)
 

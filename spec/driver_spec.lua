@@ -309,7 +309,13 @@ describe("a sub-command", function()
     assert.truthy(got.out:find("usage: farside run", 1, true))
   end)
 
-  alike { { "must be known", "lua nothere; lua init; lua cli.run" } }
+  alike { { "must be known", "lua nothere; lua cli.run" } }
+
+  it("is no file of the library's own", function()
+    local got <const> = prints("lua: cannot open init: No such file or "
+      .. "directory (did you mean `farside net`?)\n", "lua init")
+    assert.equal(1, got.code)
+  end)
 end)
 
 describe("the help", function()

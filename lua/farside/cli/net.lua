@@ -3,7 +3,7 @@
 local columns <const> = require "farside.columns"
 local options <const> = require "farside.options"
 
-local M = {}
+local M = { takes = { { "ls", "prune" } } }
 
 local function field(name)
   return function(row) return row[name] end
@@ -28,7 +28,7 @@ local all <const> = {
     help = "ports of this host that lead in" },
 }
 
-local specs <const> = {
+M.specs = {
   { name = "json", short = "J", help = "as JSON" },
   { name = "no_headings", short = "n", help = "without the first line" },
 }
@@ -43,7 +43,7 @@ prune clears away what starters left that were killed: published ports, the
 nftables table inet farside when nobody uses it, bridges that were made for
 containers and have none. The next container that starts does the same.
 
-]] .. options.help(specs) .. "\n\ncolumns:\n" .. columns.help(all)
+]] .. options.help(M.specs) .. "\n\ncolumns:\n" .. columns.help(all)
 end
 
 local words <const> = {}
@@ -71,7 +71,7 @@ function words.prune()
 end
 
 function M.main(args)
-  local given, rest = options.read("net", specs, args)
+  local given, rest = options.read("net", M.specs, args)
   local word <const> = rest[1]
   if #rest ~= 1 or not words[word] then
     options.usage("net", "ls or prune expected, got %s",

@@ -43,20 +43,14 @@ static const uint32_t no_learn = 1u << BR_BOOLOPT_NO_LL_LEARN,
 static void put_shared(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
   const uint32_t bit = *(const uint32_t *)a->more;
-  struct br_boolopt_multi options = {0, 0};
-  if (r->shared == 0) {
-    far_put(L, r, a->type, &options, sizeof options);
-    r->shared = r->head.nlmsg_len - sizeof options;
-  }
+  struct br_boolopt_multi *options = far_share(L, r, a->type, sizeof *options);
   bool on = lua_isboolean(L, -1) ? lua_toboolean(L, -1)
                                  : lua_tointeger(L, -1) == 1;
   if (!lua_isboolean(L, -1) &&
       !(lua_isinteger(L, -1) && (on || lua_tointeger(L, -1) == 0)))
     far_bad_value(L, r, a->name, "boolean");
-  memcpy(&options, r->bytes + r->shared, sizeof options);
-  options.optmask |= bit;
-  options.optval |= on ? bit : 0;
-  memcpy(r->bytes + r->shared, &options, sizeof options);
+  options->optmask |= bit;
+  options->optval |= on ? bit : 0;
 }
 
 static void push_shared(lua_State *L, const struct far_source *s,

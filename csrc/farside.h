@@ -97,6 +97,9 @@ mode_t far_mode(lua_State *L, int index, mode_t otherwise);
 /* Bytes: an integer, or "256M" with K, M, G, T as powers of 1024. */
 uint64_t far_size(lua_State *L, int index);
 
+/* The same from a text; false when it is none. */
+bool far_size_of(const char *text, uint64_t *size);
+
 /* Nanoseconds: a number of seconds, or "5ms", "2s", "1m", "3us", "1h", "1d". */
 int64_t far_duration(lua_State *L, int index);
 

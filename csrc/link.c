@@ -204,8 +204,11 @@ static const struct far_kind *kind_in(lua_State *L, struct far_request *r,
 /* The options of its kind; those of a port, "bridge_slave", go to a master. */
 static void put_options_of(lua_State *L, struct far_request *r, int table,
                            const struct far_kind *kind, bool port) {
+  size_t first = r->first;
   size_t data = far_nest(L, r, port ? IFLA_INFO_SLAVE_DATA : IFLA_INFO_DATA);
+  r->first = data + NLA_HDRLEN;
   far_put_some(L, r, table, kind->options);
+  r->first = first;
   far_unnest(r, data);
 }
 

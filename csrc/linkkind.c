@@ -59,13 +59,14 @@ static void put_peer(lua_State *L, struct far_request *r,
   if (lua_getfield(L, -1, "ifindex") != LUA_TNIL && !numbered)
     far_bad_value(L, r, "peer.ifindex", "an ifindex at both ends");
   lua_pop(L, 1);
-  size_t header = r->header, nest = far_nest(L, r, a->type);
+  size_t header = r->header, first = r->first, nest = far_nest(L, r, a->type);
   (void)far_inner_header(L, r, sizeof(struct ifinfomsg));
   r->within = "peer.";
   far_link_queues(L, r);
   far_put_table(L, r, -1, peer_attrs, NULL);
   r->within = "";
   r->header = header;
+  r->first = first;
   far_unnest(r, nest);
 }
 

@@ -18,6 +18,8 @@ const struct far_area far_areas[] = {
   {"rule", far_rule_functions},
   {"neighbour", far_neighbour_functions},
   {"fdb", far_fdb_functions},
+  {"qdisc", far_qdisc_functions},
+  {"class", far_class_functions},
   {"nsid", far_nsid_functions},
   {NULL, NULL},
 };

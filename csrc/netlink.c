@@ -51,7 +51,7 @@ void far_request_to(struct far_request *r, struct far_netlink *nl,
   r->within = "";
   r->header = NLMSG_HDRLEN;
   r->bits = 0;
-  r->shared = 0;
+  r->first = NLMSG_HDRLEN + NLMSG_ALIGN(call->header);
   r->netns = r->peer_netns = -1;
   r->head = (struct nlmsghdr){
     .nlmsg_len = NLMSG_HDRLEN + NLMSG_ALIGN(call->header),
@@ -86,7 +86,20 @@ static void *reserve(lua_State *L, struct far_request *r, size_t length) {
 
 void *far_inner_header(lua_State *L, struct far_request *r, size_t size) {
   r->header = r->head.nlmsg_len;
+  r->first = r->header + NLMSG_ALIGN(size);
   return memset(reserve(L, r, size), 0, size);
+}
+
+void *far_share(lua_State *L, struct far_request *r, int type, size_t size) {
+  struct nlattr *a = nla_find((struct nlattr *)(r->bytes + r->first),
+                              (int)(r->head.nlmsg_len - r->first), type);
+  if (a == NULL) {
+    a = reserve(L, r, NLA_HDRLEN + size);
+    memset(a, 0, NLA_HDRLEN + size);
+    a->nla_len = (uint16_t)(NLA_HDRLEN + size);
+    a->nla_type = (uint16_t)type;
+  }
+  return nla_data(a);
 }
 
 void far_put(lua_State *L, struct far_request *r, int type, const void *data,

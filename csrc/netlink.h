@@ -51,7 +51,7 @@ struct far_request {
   const char *within; /* "peer." while that table is being read, or "" */
   size_t header;      /* where the header is that fields are put into */
   uint32_t bits;      /* of flags that many fields make together */
-  size_t shared;      /* where the attribute is that many fields make, or 0 */
+  size_t first;       /* where the attributes begin that are being put */
   int netns, peer_netns; /* descriptors that its fields stand for, or -1 */
   union {
     struct nlmsghdr head;
@@ -78,6 +78,10 @@ void *far_header(struct far_request *r);
 
 /* An attribute that is in the message by now, or NULL. */
 struct nlattr *far_put_before(struct far_request *r, int type);
+
+/* The data of an attribute that many fields make together, among those that are
+ * being put: made of zeros when it is not there. */
+void *far_share(lua_State *L, struct far_request *r, int type, size_t size);
 
 /* Room for a second header, which is then the one that fields are put into. */
 void *far_inner_header(lua_State *L, struct far_request *r, size_t size);
@@ -207,6 +211,8 @@ extern const luaL_Reg far_route_functions[];
 extern const luaL_Reg far_rule_functions[];
 extern const luaL_Reg far_neighbour_functions[];
 extern const luaL_Reg far_fdb_functions[];
+extern const luaL_Reg far_qdisc_functions[];
+extern const luaL_Reg far_class_functions[];
 extern const luaL_Reg far_nsid_functions[];
 
 /* Pushes a new handle, closed. */

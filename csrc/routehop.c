@@ -118,11 +118,12 @@ static const struct far_attr hop_attrs[] = {
 };
 
 static void put_hop(lua_State *L, struct far_request *r) {
-  size_t at = r->head.nlmsg_len, header = r->header;
+  size_t at = r->head.nlmsg_len, header = r->header, first = r->first;
   if (!lua_istable(L, -1))
     far_bad_value(L, r, "nexthops", "list of tables");
   (void)far_inner_header(L, r, sizeof(struct rtnexthop));
   far_put_table(L, r, -1, hop_attrs, NULL);
+  r->first = first;
   r->header = header; /* the family of the address stands in the outer one */
   far_put_via(L, r, lua_absindex(L, -1));
   struct rtnexthop *hop = (struct rtnexthop *)(r->bytes + at);

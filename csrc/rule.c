@@ -107,13 +107,10 @@ static const struct edge port = {false, 2}, first_port = {false, 2},
 /* Writes an edge of the attribute, which is made when it is not there. */
 static void put_at(lua_State *L, struct far_request *r,
                    const struct far_attr *a, bool last, lua_Integer value) {
-  static const uint8_t zero[8];
   const struct edge *e = a->more;
   const uint16_t narrow = (uint16_t)value;
   const uint32_t wide = (uint32_t)value;
-  if (far_put_before(r, a->type) == NULL)
-    far_put(L, r, a->type, zero, 2 * (size_t)e->size);
-  char *data = nla_data(far_put_before(r, a->type));
+  char *data = far_share(L, r, a->type, 2 * (size_t)e->size);
   memcpy(data + (last ? e->size : 0),
          e->size == 2 ? (const void *)&narrow : &wide, e->size);
 }

@@ -135,14 +135,9 @@ mode_t far_mode(lua_State *L, int index, mode_t otherwise) {
   return (mode_t)mode;
 }
 
-uint64_t far_size(lua_State *L, int index) {
+bool far_size_of(const char *text, uint64_t *size) {
   static const char letters[] = "KMGT";
   char *end;
-  if (lua_isinteger(L, index)) {
-    luaL_argcheck(L, lua_tointeger(L, index) >= 0, index, "negative size");
-    return (uint64_t)lua_tointeger(L, index);
-  }
-  const char *text = luaL_checkstring(L, index);
   errno = 0;
   unsigned long long n = strtoull(text, &end, 10);
   const char *unit = *end != '\0' ? strchr(letters, *end) : NULL;
@@ -150,9 +145,22 @@ uint64_t far_size(lua_State *L, int index) {
   bool whole = end[unit != NULL] == '\0';
   if (text[0] < '0' || text[0] > '9' || !whole || errno != 0 ||
       (shift != 0 && n > (UINT64_MAX >> shift)))
+    return false;
+  *size = (uint64_t)n << shift;
+  return true;
+}
+
+uint64_t far_size(lua_State *L, int index) {
+  uint64_t size;
+  if (lua_isinteger(L, index)) {
+    luaL_argcheck(L, lua_tointeger(L, index) >= 0, index, "negative size");
+    return (uint64_t)lua_tointeger(L, index);
+  }
+  const char *text = luaL_checkstring(L, index);
+  if (!far_size_of(text, &size))
     luaL_argerror(L, index, lua_pushfstring(L,
       "bad size '%s' (expected bytes, or a number with K, M, G or T)", text));
-  return (uint64_t)n << shift;
+  return size;
 }
 
 static const struct far_word units[] = {

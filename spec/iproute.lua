@@ -2,9 +2,12 @@
 
 local M = {}
 
+-- Not everybody's path has the places of iproute2.
+local prefix <const> = "PATH=$PATH:/usr/sbin:/sbin timeout 20 "
+
 --- The answer of `ip -json …`, `bridge -json …` or `tc -json …`.
 function M.json(command)
-  local line <const> = "timeout 20 " .. command:gsub("^%S+", "%0 -json", 1)
+  local line <const> = prefix .. command:gsub("^%S+", "%0 -json", 1)
   local pipe <close> = assert(io.popen(line))
   local text <const> = pipe:read "a"
   return require("cjson").decode(text == "" and "[]" or text)
@@ -13,7 +16,7 @@ end
 --- Runs commands of iproute2, one a line.
 function M.run(lines)
   for line in lines:gmatch "%S[^\n]*" do
-    assert(os.execute("timeout 20 " .. line), line)
+    assert(os.execute(prefix .. line), line)
   end
 end
 

@@ -63,12 +63,12 @@ static void put_overhead(lua_State *L, struct far_request *r,
     (int32_t)far_integer(L, r, a->name, INT32_MIN, INT32_MAX);
 }
 
-static const struct far_codec share = {.put = put_share};
+static const struct far_codec share_of = {.put = put_share};
 static const struct far_codec time_of = {.put = put_time};
 static const struct far_codec rate_of = {.put = put_rate};
 static const struct far_codec overhead = {.put = put_overhead};
 
-#define SHARE(name, place) {name, 0, &share, &place, FAR_WRITE}
+#define SHARE(name, place) {name, 0, &share_of, &place, FAR_WRITE}
 
 const struct far_attr far_netem_attrs[] = {
   {"delay", TCA_NETEM_LATENCY64, &time_of, NULL, FAR_WRITE},
@@ -84,6 +84,7 @@ const struct far_attr far_netem_attrs[] = {
   SHARE("corrupt_correlation", corrupt_corr),
   {"rate", TCA_NETEM_RATE, &rate_of, NULL, FAR_WRITE},
   {"packetoverhead", TCA_NETEM_RATE, &overhead, NULL, FAR_WRITE},
+  {"ecn", TCA_NETEM_ECN, &far_switch32, NULL, FAR_WRITE},
   {"limit", offsetof(struct tc_netem_qopt, limit), &far_head_u32, NULL, 0},
   {"gap", offsetof(struct tc_netem_qopt, gap), &far_head_u32, NULL, 0},
   {NULL, 0, NULL, NULL, 0},
@@ -178,6 +179,9 @@ void far_netem_push(lua_State *L, const struct far_source *s,
   push_share(L, "reorder", "reorder", re.probability, re.correlation);
   push_share(L, "corrupt", "corrupt", bad.probability, bad.correlation);
   push_rate(L, tb[TCA_NETEM_RATE], tb[TCA_NETEM_RATE64]);
+  lua_pushboolean(L, tb[TCA_NETEM_ECN] != NULL &&
+                     nla_get_u32(tb[TCA_NETEM_ECN]) != 0);
+  lua_setfield(L, -2, "ecn");
   lua_pushinteger(L, q.gap);
   lua_setfield(L, -2, "gap");
 }

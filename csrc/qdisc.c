@@ -77,7 +77,7 @@ static void push_root(lua_State *L, const struct far_source *s,
     lua_pushnil(L);
 }
 
-static const struct far_codec handle = {
+static const struct far_codec handle_of = {
   put_handle, push_handle, .header = true,
 };
 static const struct far_codec root = {put_root, push_root, .header = true};
@@ -86,8 +86,8 @@ static const struct far_attr attrs[] = {
   {"kind", TCA_KIND, &far_text, NULL, 0},
   {"dev", AT(tcm_ifindex), &far_head_link, NULL, 0},
   {"ifindex", AT(tcm_ifindex), &far_head_link_at, NULL, FAR_TOLD},
-  {"handle", AT(tcm_handle), &handle, NULL, 0},
-  {"parent", AT(tcm_parent), &handle, NULL, 0},
+  {"handle", AT(tcm_handle), &handle_of, NULL, 0},
+  {"parent", AT(tcm_parent), &handle_of, NULL, 0},
   {"root", 0, &root, NULL, 0},
   {"refcnt", AT(tcm_info), &far_head_u32, NULL, FAR_TOLD},
   {"options", TCA_OPTIONS, &far_later, NULL, FAR_WRITE},
@@ -99,9 +99,9 @@ static const struct far_attr class_attrs[] = {
   {"class", TCA_KIND, &far_text, NULL, 0},
   {"dev", AT(tcm_ifindex), &far_head_link, NULL, 0},
   {"ifindex", AT(tcm_ifindex), &far_head_link_at, NULL, FAR_TOLD},
-  {"handle", AT(tcm_handle), &handle, NULL, 0},
-  {"classid", AT(tcm_handle), &handle, NULL, FAR_WRITE},
-  {"parent", AT(tcm_parent), &handle, NULL, 0},
+  {"handle", AT(tcm_handle), &handle_of, NULL, 0},
+  {"classid", AT(tcm_handle), &handle_of, NULL, FAR_WRITE},
+  {"parent", AT(tcm_parent), &handle_of, NULL, 0},
   {"root", 0, &root, NULL, 0},
   {NULL, 0, NULL, NULL, 0},
 };
@@ -191,7 +191,7 @@ root of the link when not given), handle ("1:"), and the options of its kind:
 
 - netem: delay, jitter ("5ms", seconds), loss, duplicate, reorder, corrupt
   ("1%"), each of these with a NAME_correlation, rate ("10mbit"),
-  packetoverhead (bytes), limit (packets), gap
+  packetoverhead (bytes), limit (packets), gap, ecn (boolean)
 - tbf: rate ("10mbit"), burst (bytes, "32K"), limit (bytes) or latency ("50ms"),
   peakrate with mtu (bytes)
 - htb: default (a class's minor number), r2q, direct_qlen; its classes are added

@@ -26,10 +26,18 @@ local function plain(value)
   return math.tointeger(tonumber(value)) or tonumber(value) or value
 end
 
+-- What has a fraction may be rounded.
+local function same(a, b)
+  if math.type(a) == "float" and type(b) == "number" then
+    return math.abs(a - b) < 1e-6
+  end
+  return a == b
+end
+
 local function disagree(path, ours, theirs, except)
   if except[path:gsub("%.%d+", ""):gsub("^%.", "")] then return end
   if type(theirs) ~= "table" or type(ours) ~= "table" then
-    if plain(theirs) ~= plain(ours) then
+    if not same(plain(theirs), plain(ours)) then
       return ("%s: %s here, %s in ip"):format(path, ours, theirs)
     end
     return

@@ -123,8 +123,14 @@ describe("a forwarding entry", function()
   it("is removed by what the list tells", function()
     with_bridge(function()
       fdb.add { mac = far, dev = "left", master = true, state = "static" }
-      fdb.delete(find(fdb.list { master = "moon" }, far))
-      assert.is_nil(find(fdb.list(), far))
+      -- with vlans there is one for each
+      local one = find(fdb.list { master = "moon" }, far)
+      assert.is_table(one)
+      for _ = 1, 2 do
+        if one then fdb.delete(one) end
+        one = find(fdb.list { master = "moon" }, far)
+      end
+      assert.is_nil(one)
       assert.equal("fdb.delete " .. far .. " on left: No such file or "
         .. "directory (ENOENT)", message(fdb.delete, { mac = far,
         dev = "left", master = true }))

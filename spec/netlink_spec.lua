@@ -12,9 +12,16 @@ end
 -- Runs in a network namespace of its own.
 local function alone(fn) t.userns(fn, { "net" }) end
 
+-- What every new network namespace has, once their modules are there.
+local tunnels <const> = { gre = true, gretap = true, erspan = true,
+                          ipip = true, sit = true, ip6tnl = true,
+                          ip6gre = true, vti = true, vti6 = true }
+
 local function names(nl)
   local found = {}
-  for _, one in ipairs(nl.link.list()) do found[#found + 1] = one.ifname end
+  for _, one in ipairs(nl.link.list()) do
+    if not tunnels[one.kind] then found[#found + 1] = one.ifname end
+  end
   table.sort(found)
   return table.concat(found, " ")
 end

@@ -118,7 +118,7 @@ describe("a queueing discipline", function()
           list[2].quantum })
       class.replace { dev = "moon", kind = "htb", parent = "1:1",
                       classid = "1:10", rate = "16mbit" }
-      class.delete { dev = "moon", classid = "1:1", parent = "1:" }
+      class.delete { dev = "moon", classid = "1:10" }
     end)
   end)
 

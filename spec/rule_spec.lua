@@ -30,9 +30,10 @@ describe("a rule", function()
       assert.same({ "10.0.0.0", 8, "10.1.1.1", "lo", "0x7", "0xf", "99",
                     "static" }, { five.src, five.srclen, five.dst, five.iif,
         five.fwmark, five.fwmask, five.table, five.protocol })
-      assert.same({ "tcp", 80, 90, 5, 0, 0, "unreachable" }, { six.ipproto,
-        six.dport_start, six.dport_end, six.sport, six.uid_start, six.uid_end,
-        six.action })
+      -- not every machine has names for protocols
+      assert.is_true(six.ipproto == "tcp" or six.ipproto == "ipproto-6")
+      assert.same({ 80, 90, 5, 0, 0, "unreachable" }, { six.dport_start,
+        six.dport_end, six.sport, six.uid_start, six.uid_end, six.action })
     end)
   end)
 
@@ -51,10 +52,10 @@ describe("a rule", function()
     alone(function()
       t.needs "ip"
       ip.run [[ip rule add from 10.0.0.0/8 to 10.1.1.1 iif lo fwmark 7/15 pri 5
-        ip rule add not ipproto udp dport 80-90 sport 5 unreachable priority 6
+        ip rule add not ipproto 17 dport 80-90 sport 5 unreachable priority 6
         ip rule add suppress_prefixlength 0 table main priority 9]]
       local before <const> = all()
-      assert.is_nil(ip.difference(before, ip.json "ip -d rule"))
+      assert.is_nil(ip.difference(before, ip.json "ip -d rule", "ipproto"))
       for _, one in ipairs(before) do rule.delete(one) end
       assert.same({}, all())
       for _, one in ipairs(before) do rule.add(one) end

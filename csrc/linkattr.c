@@ -4,12 +4,16 @@
 #define _GNU_SOURCE
 #include <linux/if_link.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <netlink/utils.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "linkkind.h"
 
+#ifndef ARPHRD_IP6GRE
+#define ARPHRD_IP6GRE 823 /* <net/if_arp.h> has not heard of it */
+#endif
 #define NO_CARRIER 0x80000000u /* not the kernel's: up, but not running */
 
 static const struct far_word flags[] = {
@@ -239,6 +243,22 @@ static const struct far_codec addr_gen_mode = {
   put_later, push_gen_mode, .size = 0,
 };
 static const struct far_codec statistics = {.push = push_statistics};
+/* The ends of a tunnel are addresses of IP. */
+static void push_address(lua_State *L, const struct far_source *s,
+                         const struct far_attr *a, struct nlattr *n) {
+  int type = ((const struct ifinfomsg *)s->header)->ifi_type;
+  bool ip = type == ARPHRD_TUNNEL || type == ARPHRD_SIT ||
+            type == ARPHRD_IPGRE || type == ARPHRD_TUNNEL6 ||
+            type == ARPHRD_IP6GRE;
+  (ip ? far_ip : far_lladdr).push(L, s, a, n);
+}
+
+static void put_address(lua_State *L, struct far_request *r,
+                        const struct far_attr *a) {
+  far_lladdr.put(L, r, a);
+}
+
+static const struct far_codec address = {put_address, push_address, .size = 0};
 static const struct far_codec altnames = {.push = push_altnames};
 static const struct far_codec kind_of = {put_kind, push_kind, .size = 0};
 static const struct far_codec linkinfo = {.push = push_linkinfo};
@@ -278,8 +298,8 @@ const struct far_attr far_link_attrs[] = {
   {"mtu", IFLA_MTU, &far_u32, NULL, 0},
   {"min_mtu", IFLA_MIN_MTU, &far_u32, NULL, FAR_READ},
   {"max_mtu", IFLA_MAX_MTU, &far_u32, NULL, FAR_READ},
-  {"address", IFLA_ADDRESS, &far_lladdr, NULL, 0},
-  {"broadcast", IFLA_BROADCAST, &far_lladdr, NULL, 0},
+  {"address", IFLA_ADDRESS, &address, NULL, 0},
+  {"broadcast", IFLA_BROADCAST, &address, NULL, 0},
   {"operstate", IFLA_OPERSTATE, &far_word8, operstates, FAR_READ},
   {"linkmode", IFLA_LINKMODE, &far_word8, modes, FAR_READ},
   {"qdisc", IFLA_QDISC, &far_text, NULL, FAR_READ},

@@ -119,14 +119,36 @@ static const struct far_word ipvlan_modes[] = {
   {NULL, 0},
 };
 
-static const struct far_word ipvlan_flags[] = {
-  {"bridge", 0}, {"private", IPVLAN_F_PRIVATE}, {"vepa", IPVLAN_F_VEPA},
-  {NULL, 0},
+/* Which of three it is; true, or nothing. */
+static const uint16_t to_bridge = 0, to_private = IPVLAN_F_PRIVATE,
+                      to_vepa = IPVLAN_F_VEPA;
+
+static void put_isolation(lua_State *L, struct far_request *r,
+                          const struct far_attr *a) {
+  if (!lua_isboolean(L, -1))
+    far_bad_value(L, r, a->name, "boolean");
+  if (lua_toboolean(L, -1))
+    far_put(L, r, a->type, a->more, sizeof(uint16_t));
+}
+
+static void push_isolation(lua_State *L, const struct far_source *s,
+                           const struct far_attr *a, struct nlattr *n) {
+  (void)s;
+  if (nla_get_u16(n) == *(const uint16_t *)a->more)
+    lua_pushboolean(L, true);
+  else
+    lua_pushnil(L);
+}
+
+static const struct far_codec isolation = {
+  put_isolation, push_isolation, .size = 2,
 };
 
 static const struct far_attr ipvlan[] = {
   {"mode", IFLA_IPVLAN_MODE, &far_word16, ipvlan_modes, 0},
-  {"mode_flag", IFLA_IPVLAN_FLAGS, &far_word16, ipvlan_flags, 0},
+  {"bridge", IFLA_IPVLAN_FLAGS, &isolation, &to_bridge, 0},
+  {"private", IFLA_IPVLAN_FLAGS, &isolation, &to_private, 0},
+  {"vepa", IFLA_IPVLAN_FLAGS, &isolation, &to_vepa, 0},
   {NULL, 0, NULL, NULL, 0},
 };
 

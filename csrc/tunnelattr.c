@@ -83,14 +83,13 @@ static void put_key(lua_State *L, struct far_request *r,
           &flags, sizeof flags);
 }
 
+/* As ip writes it: "0.0.0.5". */
 static void push_key(lua_State *L, const struct far_source *s,
                      const struct far_attr *a, struct nlattr *n) {
-  far_be32.push(L, s, &(struct far_attr){a->name, a->type, &far_be32, NULL, 0},
-                n);
-  if (lua_tointeger(L, -1) != 0)
-    return;
-  lua_pop(L, 1);
-  lua_pushnil(L); /* told without one, too */
+  if (nla_get_u32(n) != 0)
+    far_ip.push(L, s, a, n);
+  else
+    lua_pushnil(L); /* told without one, too */
 }
 
 static const struct far_codec key = {
@@ -111,7 +110,13 @@ const struct far_attr far_gre_attrs[] = {
   {NULL, 0, NULL, NULL, 0},
 };
 
+static const struct far_word protocols[] = {
+  {"any", 0}, {"ipip", IPPROTO_IPIP}, {"ip6ip", IPPROTO_IPV6},
+  {"mplsip", IPPROTO_MPLS}, {NULL, 0},
+};
+
 const struct far_attr far_ipip_attrs[] = {
+  {"proto", IFLA_IPTUN_PROTO, &far_word8, protocols, 0},
   {"remote", IFLA_IPTUN_REMOTE, &far_end, NULL, 0},
   {"local", IFLA_IPTUN_LOCAL, &far_end, NULL, 0},
   {"dev", IFLA_IPTUN_LINK, &far_link, NULL, FAR_WRITE},

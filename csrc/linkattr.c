@@ -79,6 +79,18 @@ static void push_type(lua_State *L, const struct far_source *s,
   lua_pushstring(L, nl_llproto2str(i->ifi_type, type, sizeof type));
 }
 
+/* True, or nothing; which bit it is, `more` has. */
+static void push_when(lua_State *L, const struct far_source *s,
+                      const struct far_attr *a, struct nlattr *n) {
+  const struct ifinfomsg *i = s->header;
+  (void)n;
+  if (i->ifi_flags & (unsigned)*(const int *)a->more)
+    lua_pushboolean(L, true);
+  else
+    lua_pushnil(L);
+}
+
+static const struct far_codec when = {.push = push_when, .header = true};
 static const struct far_codec one_bit = {put_bit, push_bit, .header = true};
 static const struct far_codec flag_list = {.push = push_flags, .header = true};
 static const struct far_codec link_type = {.push = push_type, .header = true};
@@ -267,7 +279,8 @@ static const struct far_codec netns = {.put = put_netns};
 #define AT(member) offsetof(struct ifinfomsg, member)
 
 static const int up = IFF_UP, noarp = IFF_NOARP, promisc = IFF_PROMISC,
-                 allmulti = IFF_ALLMULTI, multicast = IFF_MULTICAST;
+                 allmulti = IFF_ALLMULTI, multicast = IFF_MULTICAST,
+                 pointopoint = IFF_POINTOPOINT;
 
 const struct far_attr far_link_later[] = {
   {"alias", IFLA_IFALIAS, &alias, NULL, FAR_WRITE},
@@ -283,6 +296,7 @@ const struct far_attr far_link_attrs[] = {
   {"promisc", true, &one_bit, &promisc, FAR_WRITE},
   {"allmulticast", true, &one_bit, &allmulti, FAR_WRITE},
   {"multicast", true, &one_bit, &multicast, FAR_WRITE},
+  {"link_pointtopoint", 0, &when, &pointopoint, FAR_READ},
   {"link_type", 0, &link_type, NULL, FAR_READ},
   {"ifname", IFLA_IFNAME, &far_text, NULL, FAR_READ},
   {"name", IFLA_IFNAME, &far_name, NULL, FAR_WRITE},

@@ -20,14 +20,15 @@ function M.run(lines)
   end
 end
 
--- Numbers may come as words: "5" is 5, 0.0 is 0. What is just there is null.
+-- Numbers may come as words: "5" is 5, 0.0 is 0. What is just
+-- there, or has no name, is null.
 local function plain(value)
-  if value == require("cjson").null then return true end
   return math.tointeger(tonumber(value)) or tonumber(value) or value
 end
 
 -- What has a fraction may be rounded.
 local function same(a, b)
+  if a == require("cjson").null then return b == nil or b == true end
   if math.type(a) == "float" and type(b) == "number" then
     return math.abs(a - b) < 1e-6
   end

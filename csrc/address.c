@@ -151,7 +151,7 @@ static void object(lua_State *L, const struct far_request *r) {
 #define CALL(verb, type, flags) \
   {"address." verb, type, flags, sizeof(struct ifaddrmsg), attrs, object}
 
-static const struct far_call
+static const struct far_verb
   add = CALL("add", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL),
   replace = CALL("replace", RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE),
   delete = CALL("delete", RTM_DELADDR, 0),
@@ -174,7 +174,7 @@ static void complete(lua_State *L, struct far_request *r) {
                    *(const uint8_t *)nla_data(ip) == 127 ? RT_SCOPE_HOST : 0;
 }
 
-static int change(lua_State *L, const struct far_call *call) {
+static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
   far_at_most(L, 2);
   lua_settop(L, 2);

@@ -24,7 +24,7 @@
 enum { TOGETHER = 64, BYTES = 65536 };
 
 struct record {
-  const struct far_call *call;
+  const struct far_verb *call;
   const char *source; /* where it stands in the user's code, or NULL */
   int line;
   int err;

@@ -56,12 +56,12 @@ static void put_who(lua_State *L, struct far_request *r, bool renamed) {
 
 /* ---- asking ---- */
 
-static const struct far_call list_all = {
+static const struct far_verb list_all = {
   "link.list", RTM_GETLINK, NLM_F_DUMP, sizeof(struct ifinfomsg),
   far_link_attrs, NULL,
 };
 
-static const struct far_call get = {
+static const struct far_verb get = {
   "link.get", RTM_GETLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
   object,
 };
@@ -167,17 +167,17 @@ static int bind_get(lua_State *L) {
 
 /* ---- changing ---- */
 
-static const struct far_call add = {
+static const struct far_verb add = {
   "link.add", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg),
   far_link_attrs, object,
 };
 
-static const struct far_call set = {
+static const struct far_verb set = {
   "link.set", RTM_NEWLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
   object,
 };
 
-static const struct far_call delete = {
+static const struct far_verb delete = {
   "link.delete", RTM_DELLINK, 0, sizeof(struct ifinfomsg), far_link_attrs,
   object,
 };

@@ -111,13 +111,13 @@ static void object(lua_State *L, const struct far_request *r) {
 #define CALL(verb, type, flags) \
   {"neighbour." verb, type, flags, sizeof(struct ndmsg), attrs, object}
 
-static const struct far_call
+static const struct far_verb
   add = CALL("add", RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL),
   replace = CALL("replace", RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE),
   delete = CALL("delete", RTM_DELNEIGH, 0),
   list = CALL("list", RTM_GETNEIGH, NLM_F_DUMP);
 
-static int change(lua_State *L, const struct far_call *call) {
+static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
   far_at_most(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);

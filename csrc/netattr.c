@@ -85,7 +85,7 @@ void far_push_table(lua_State *L, const struct far_source *s,
 
 /* ---- naming ---- */
 
-void far_push_attribute(lua_State *L, const struct far_call *call,
+void far_push_attribute(lua_State *L, const struct far_verb *call,
                         const struct nlmsghdr *h, size_t offset) {
   struct nlattr *a = nlmsg_attrdata(h, call->header);
   int left = nlmsg_attrlen(h, call->header);
@@ -120,7 +120,7 @@ void far_need(lua_State *L, const struct far_request *r, int index,
 }
 
 void far_request_list(lua_State *L, struct far_request *r,
-                      const struct far_call *call,
+                      const struct far_verb *call,
                       const struct far_attr *filters) {
   lua_settop(L, 1);
   far_request(L, r, call);

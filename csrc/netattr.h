@@ -61,7 +61,7 @@ int far_bad_value(lua_State *L, const struct far_request *r, const char *field,
 
 /* Pushes the name of the attribute at `offset` of a message: "peer.mtu", or
  * nil. */
-void far_push_attribute(lua_State *L, const struct far_call *call,
+void far_push_attribute(lua_State *L, const struct far_verb *call,
                         const struct nlmsghdr *h, size_t offset);
 
 /* An address of either family. */
@@ -85,7 +85,7 @@ struct far_address far_ip_check(lua_State *L, struct far_request *r,
 /* Begins a request for a list, with the filters of the table that argument 1
  * may be. */
 void far_request_list(lua_State *L, struct far_request *r,
-                      const struct far_call *call,
+                      const struct far_verb *call,
                       const struct far_attr *filters);
 
 /* Complains unless the table at `index` has the field. */

@@ -44,7 +44,7 @@ static struct far_netlink *bound(lua_State *L, struct far_netlink *nl) {
 }
 
 void far_request_to(struct far_request *r, struct far_netlink *nl,
-                    const struct far_call *call) {
+                    const struct far_verb *call) {
   r->nl = nl;
   r->call = call;
   r->arg = 1;
@@ -62,7 +62,7 @@ void far_request_to(struct far_request *r, struct far_netlink *nl,
 }
 
 void far_request(lua_State *L, struct far_request *r,
-                 const struct far_call *call) {
+                 const struct far_verb *call) {
   struct far_netlink *nl = lua_touserdata(L, lua_upvalueindex(1));
   far_request_to(r, nl != NULL ? bound(L, nl) : passing(L, call->name), call);
 }
@@ -286,7 +286,7 @@ void far_refusal(lua_State *L, const struct far_request *r, int err,
 
 /* An alternative name is too long for the ioctl. */
 static int find_long(lua_State *L, struct far_netlink *nl, const char *name) {
-  static const struct far_call get = {
+  static const struct far_verb get = {
     .name = "link.get", .type = RTM_GETLINK, .header = sizeof(struct ifinfomsg),
   };
   struct far_request r;

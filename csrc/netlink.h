@@ -35,7 +35,7 @@ struct far_netlink {
 struct far_request;
 
 /* What a binding does. */
-struct far_call {
+struct far_verb {
   const char *name;               /* "link.add" */
   uint16_t type, flags;           /* RTM_NEWLINK, NLM_F_CREATE */
   uint16_t header;                /* bytes of what precedes attributes */
@@ -45,7 +45,7 @@ struct far_call {
 };
 
 struct far_request {
-  const struct far_call *call;
+  const struct far_verb *call;
   struct far_netlink *nl;
   int arg;            /* the argument that is being read, for complaints */
   const char *within; /* "peer." while that table is being read, or "" */
@@ -64,14 +64,14 @@ struct far_request {
 /* Begins one for the binding that runs. Must be called at the binding's own
  * level, all arguments being in their places: it may push a socket. */
 void far_request(lua_State *L, struct far_request *r,
-                 const struct far_call *call);
+                 const struct far_verb *call);
 
 /* Raises unless the handle is open, and this process's own. */
 void far_usable(lua_State *L, const struct far_netlink *nl);
 
 /* Begins one for a handle. */
 void far_request_to(struct far_request *r, struct far_netlink *nl,
-                    const struct far_call *call);
+                    const struct far_verb *call);
 
 /* Its fixed header, zeroed; the first byte is the family in all of them. */
 void *far_header(struct far_request *r);

@@ -10,7 +10,7 @@
 #define CALL(verb, type) {"nsid." verb, type, 0, sizeof(struct rtgenmsg), \
                           NULL, NULL}
 
-static const struct far_call get = CALL("get", RTM_GETNSID),
+static const struct far_verb get = CALL("get", RTM_GETNSID),
                              set = CALL("set", RTM_NEWNSID);
 
 /* The namespace at 1; what was opened for it is closed with the binding. */

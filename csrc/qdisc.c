@@ -123,7 +123,7 @@ static void object(lua_State *L, const struct far_request *r) {
 #define CALL(verb, type, flags, fields) \
   {verb, type, flags, sizeof(struct tcmsg), fields, object}
 
-static const struct far_call
+static const struct far_verb
   add = CALL("qdisc.add", RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, attrs),
   replace = CALL("qdisc.replace", RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE,
                  attrs),
@@ -166,7 +166,7 @@ static void put_options(lua_State *L, struct far_request *r,
   far_unnest(r, nest);
 }
 
-static int make(lua_State *L, const struct far_call *call) {
+static int make(lua_State *L, const struct far_verb *call) {
   struct far_request r;
   far_at_most(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);

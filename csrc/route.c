@@ -206,7 +206,7 @@ static void object(lua_State *L, const struct far_request *r) {
 #define CALL(verb, type, flags) \
   {"route." verb, type, flags, sizeof(struct rtmsg), attrs, object}
 
-static const struct far_call
+static const struct far_verb
   add = CALL("add", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL),
   replace = CALL("replace", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE),
   append = CALL("append", RTM_NEWROUTE, NLM_F_CREATE | NLM_F_APPEND),
@@ -243,7 +243,7 @@ static uint8_t table_of(const struct rtmsg *m) {
          m->rtm_type == RTN_ANYCAST ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
 }
 
-static int change(lua_State *L, const struct far_call *call) {
+static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
   far_at_most(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -224,7 +224,7 @@ static void object(lua_State *L, const struct far_request *r) {
 #define CALL(verb, type, flags) \
   {"rule." verb, type, flags, sizeof(struct fib_rule_hdr), attrs, object}
 
-static const struct far_call
+static const struct far_verb
   add = CALL("add", RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL),
   delete = CALL("delete", RTM_DELRULE, 0),
   list = CALL("list", RTM_GETRULE, NLM_F_DUMP);
@@ -244,7 +244,7 @@ static void complete(lua_State *L, struct far_request *r) {
     far_put(L, r, FRA_TABLE, &main_table, sizeof main_table);
 }
 
-static int change(lua_State *L, const struct far_call *call) {
+static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
   far_at_most(L, 1);
   luaL_checktype(L, 1, LUA_TTABLE);

@@ -16,11 +16,11 @@
 #include "netlink.h"
 #include "netsocket.h"
 
-static const struct far_call regroup = {
+static const struct far_verb regroup = {
   .name = "link.set", .type = RTM_NEWLINK, .header = sizeof(struct ifinfomsg),
 };
 
-static const struct far_call delete = {
+static const struct far_verb delete = {
   .name = "link.delete", .type = RTM_DELLINK,
   .header = sizeof(struct ifinfomsg),
 };
@@ -60,7 +60,7 @@ struct undoing {
 };
 
 static void put_group(lua_State *L, struct undoing *u,
-                      const struct far_call *call, struct nlattr *name) {
+                      const struct far_verb *call, struct nlattr *name) {
   struct far_request r;
   far_request_to(&r, u->nl, call);
   if (name != NULL)

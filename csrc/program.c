@@ -1,7 +1,5 @@
-/*
- * Programs for the walker: the calls of a container's set-up, each written
- * down instead of made, with its arguments as numbers and bytes.
- */
+/* Programs for the walker: the calls of a container's set-up, each written
+ * down instead of made, with its arguments as numbers and bytes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -472,10 +470,9 @@ A program for a walker, empty.
 @function program
 @tparam fd channel over which the walker gets it and answers
 @tparam fd status where the end of what is started is told
-@treturn function adds a call: the number of its step, the number of the
-register for its result (0 for none), its name and its arguments. Without
-arguments it answers the program as a string. The descriptor in register N is
-the integer `register + N`.
+@treturn function adds a call: the number of its step, that of the register
+for its result (0 for none), its name, its arguments. Without any it answers
+the program, a string. The descriptor in register N is `register + N`.
 */
 static int bind_program(lua_State *L) {
   int channel = far_fd_check(L, 1), status = far_fd_check(L, 2);

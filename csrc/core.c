@@ -34,10 +34,12 @@ static void (*const areas[])(lua_State *) = {
   far_open_seccomp,
   far_open_tty,
   far_open_lock,
+  far_open_nft,
   far_open_feature,
   far_open_netlink,
   far_open_inet,
   far_open_lock,
+  far_open_nft,
 };
 
 int luaopen_farside_core(lua_State *L) {

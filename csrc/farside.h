@@ -240,10 +240,12 @@ void far_open_capability(lua_State *L);
 void far_open_seccomp(lua_State *L);
 void far_open_tty(lua_State *L);
 void far_open_lock(lua_State *L);
+void far_open_nft(lua_State *L);
 void far_open_feature(lua_State *L);
 void far_open_netlink(lua_State *L);
 void far_open_inet(lua_State *L);
 void far_open_lock(lua_State *L);
+void far_open_nft(lua_State *L);
 
 FAR_EXPORT int luaopen_farside_core(lua_State *L);
 

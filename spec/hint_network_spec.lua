@@ -90,7 +90,7 @@ describe("for a container's network", function()
       local first <close> = networks.start("echo ready; exec sleep 1000",
                                            { network = network })
       local _ = first
-      assert.equal("network.publish tcp . 8080 (it leads to 10.7.0.2 . 80): "
+      assert.equal("network.publish tcp 8080 (it leads to 10.7.0.2 80): "
         .. "Address already in use (EADDRINUSE)\n"
         .. "step: out through this host, which forwards from now on, and "
         .. "published ports\n"

@@ -120,6 +120,11 @@ describe("the files of a container that tell names", function()
   end)
 
   it("are the host's, but for name servers at its loopback", function()
+    for _, name in ipairs { "hosts", "resolv.conf" } do
+      if not ns.faccessat(nil, "/etc/" .. name, "read") then
+        return pending("needs an /etc/" .. name)
+      end
+    end
     networks.apart(function()
       local file <const> = "/tmp/resolv.conf"
       local function write(text)

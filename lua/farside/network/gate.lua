@@ -9,7 +9,6 @@ local fields <const> = require "farside.fields"
 local keys <const> = require "farside.network.keys"
 local lease <const> = require "farside.network.lease"
 local nft <const> = require "farside.network.nft"
-local program <const> = require "farside.program"
 local wires <const> = require "farside.network.wire"
 
 local M = {}
@@ -92,7 +91,8 @@ local function publish(elements, entry, address, owner)
     local at = entry.at and entry.at:ip() .. " . " or ""
     elements[#elements + 1] = {
       set = suffix(entry.at and "publish_at" or "publish", address),
-      key = ("%s%s . %d"):format(at, entry.protocol, entry.port + i),
+      key = ("%s%d . %d"):format(at, nft.protocols[entry.protocol],
+                                 entry.port + i),
       value = ("%s . %d"):format(address:ip(), entry.target + i),
       owner = owner,
     }
@@ -204,7 +204,7 @@ end
 --- Takes away what was opened for a wire.
 -- @tparam int ifindex of its host's end
 function M.withdraw(ifindex)
-  nft.change(function() return living(ifindex) end)
+  nft.leave(function() return living(ifindex) end)
 end
 
 function Gate:close()
@@ -225,10 +225,9 @@ function Gate:__tostring()
 end
 
 --- Adds to wires what leads to them: `publish`, a list of "tcp 8080 to 80", and
--- `nat` (boolean). Without nft, or the right to look at its tables, nothing.
+-- `nat` (boolean). Without the right to look at the rules, nothing.
 -- @tparam table list from farside.network.wire
 function M.tell(list)
-  if not program.find "nft" then return end
   local ok, elements = pcall(nft.elements)
   if not ok then return end
   local by_owner = {}
@@ -238,9 +237,8 @@ function M.tell(list)
   for _, element in ipairs(elements or {}) do
     local wire = by_owner[element.owner]
     if wire and element.value then
-      local from, target = element.key:gsub(" %. ", " "),
-                           element.value:match "%d+$"
-      wire.publish[#wire.publish + 1] = from .. " to " .. target
+      local from, to = nft.words(element)
+      wire.publish[#wire.publish + 1] = from .. " to " .. to:match "%d+$"
     elseif wire then
       wire.nat = true
     end
@@ -250,7 +248,6 @@ end
 --- Takes away what belongs to no living container.
 -- @treturn int how many elements
 function M.prune()
-  if not program.find "nft" then return 0 end
   return nft.change(living)
 end
 

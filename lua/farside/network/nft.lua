@@ -96,10 +96,25 @@ end
 
 ---- its elements ----
 
--- An element is { set, key, value, owner }: "publish4", "tcp . 8080",
+-- An element is { set, key, value, owner }: "publish4", "6 . 8080",
 -- "10.0.0.2 . 80", and the ifindex of its container's wire, which no other link
 -- ever gets. A set's has no value; one of a bridge has no owner, and belongs to
--- all that are on it. The table keeps the owner as a comment.
+-- all that are on it. The table keeps the owner as a comment. Protocols are
+-- numbers, since their names are told only where /etc/protocols is.
+
+--- The number of a protocol.
+M.protocols = { tcp = 6, udp = 17 }
+
+local names <const> = { ["6"] = "tcp", ["17"] = "udp" }
+
+--- An element that publishes, in words: where it leads from, and to.
+-- @treturn string "tcp 8080", "127.0.0.1 udp 53"
+-- @treturn string "10.0.0.2 80"
+function M.words(element)
+  local at, protocol, port = element.key:match "^(.-)(%d+) %. (%d+)$"
+  local from = ("%s%s %s"):format(at:gsub(" %. ", " "), names[protocol], port)
+  return from, (element.value:gsub(" %. ", " "))
+end
 
 local function whole(element)
   local owner = element.owner and (' comment "%d"'):format(element.owner) or ""
@@ -132,7 +147,7 @@ local function delete(elements)
   end)
 end
 
--- "tcp . 8080 comment "7" : 10.0.0.2 . 80"
+-- "6 . 8080 comment "7" : 10.0.0.2 . 80"
 local function element_of(set, text)
   local key, value = text:match "^%s*(.-) : (.-)%s*$"
   key = key or text:match "^%s*(.-)%s*$"
@@ -153,14 +168,16 @@ local function parse(text)
   return elements
 end
 
---- All that is in the table; nil when there is none, or no nft.
+local function present() return core.nft_table("inet", "farside") end
+
+--- All that is in the table; nil when there is none.
 -- @treturn table|nil a list of { set, key, value, owner }
 function M.elements()
-  local ok, text, said = program.run { "nft", "list", "table", "inet",
-                                       "farside" }
-  if ok then return parse(text) end
-  if said:find "No such file or directory" then return nil end
-  failed(said)
+  if not present() then return nil end
+  local ok, text, said = program.run {
+    "nft", "--numeric-protocol", "list", "table", "inet", "farside",
+  }
+  return ok and parse(text) or failed(said)
 end
 
 local function same(one, other)
@@ -191,6 +208,27 @@ local function part(elements, wires)
   return going, staying, used
 end
 
+local function change(living, new)
+  local elements <const> = M.elements()
+  local going, staying, used = part(elements or {}, living())
+  if new and #new > 0 then
+    for _, element in ipairs(new) do
+      local there = find(staying, element)
+      if there and there.value ~= element.value then
+        core.raise(core.errno.EADDRINUSE, "network.publish", nil,
+                   ("%s (it leads to %s)"):format(M.words(there)),
+                   { container = there.value, owner = there.owner })
+      end
+    end
+    apply(declaration .. delete(going) .. add(new))
+  elseif elements and not used then
+    apply "delete table inet farside\n"
+  elseif #going > 0 then
+    apply(delete(going))
+  end
+  return #going
+end
+
 --- Takes away what belongs to no wire, and the table itself when nothing else
 -- is in it.
 -- @tparam function living answers the wires that there are: `owners`, a set of
@@ -202,24 +240,20 @@ end
 function M.change(living, new)
   local lock <close> = state.lock "network"
   local _ = lock
-  local elements <const> = M.elements()
-  local going, staying, used = part(elements or {}, living())
-  if new and #new > 0 then
-    for _, element in ipairs(new) do
-      local there = find(staying, element)
-      if there and there.value ~= element.value then
-        core.raise(core.errno.EADDRINUSE, "network.publish", element.key,
-                   ("%s (it leads to %s)"):format(element.key, there.value),
-                   { container = there.value, owner = there.owner })
-      end
-    end
-    apply(declaration .. delete(going) .. add(new))
-  elseif elements and not used then
+  return change(living, new)
+end
+
+--- The same when a container leaves: who has nobody beside him need not look.
+-- @tparam function living
+function M.leave(living)
+  local lock <close> = state.lock "network"
+  local _ = lock
+  if not present() then return end -- somebody has flushed all rules
+  if next(living().owners) then
+    change(living)
+  else
     apply "delete table inet farside\n"
-  elseif #going > 0 then
-    apply(delete(going))
   end
-  return #going
 end
 
 return M

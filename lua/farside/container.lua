@@ -83,6 +83,12 @@ local function outcome(self)
   return ok, how, code
 end
 
+--- What wait answers, from how it ended.
+-- @tparam table ended true or nil, "exit" or "signal", the number, and why
+function M.answer(ended)
+  return table.unpack(ended, 1, ended[4] and 4 or 3)
+end
+
 --- Waits for the payload's end. What was made for the container outside of it
 -- is undone then.
 -- @tparam[opt] number|string timeout seconds, or "500ms"
@@ -93,15 +99,14 @@ end
 -- limit
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
-  if not self.ended then
-    if self.closed then
-      core.raise(core.errno.ESRCH, "wait", nil, tostring(self))
-    end
-    if not await(self, timeout) then return nil, "timeout" end
-    self.ended = { outcome(self) }
-    undo(self)
+  if self.ended then return M.answer(self.ended) end
+  if self.closed then
+    core.raise(core.errno.ESRCH, "wait", nil, tostring(self))
   end
-  return table.unpack(self.ended, 1, self.ended[4] and 4 or 3)
+  if not await(self, timeout) then return nil, "timeout" end
+  self.ended = { outcome(self) }
+  undo(self)
+  return M.answer(self.ended)
 end
 
 --- Sends a signal to the payload.

@@ -39,7 +39,7 @@ local function take(self, record)
   self.record, self.status = record, record.status
   if record.status == "exited" then
     local ok = record.how == "exit" and record.code == 0 or nil
-    self.ended = { ok, record.how, record.code }
+    self.ended = { ok, record.how, record.code, record.why }
   elseif record.status == "killed" then
     self.ended = { nil, "signal", 9 }
   end
@@ -111,7 +111,7 @@ end
 -- @return as Container:wait; nil and "removed" when it was forgotten with its
 -- end
 function Detached:wait(timeout)
-  if self.ended then return table.unpack(self.ended, 1, 3) end
+  if self.ended then return containers.answer(self.ended) end
   if self.supervisor and #core.poll({ self.supervisor }, timeout) == 0 then
     return nil, "timeout"
   end
@@ -121,7 +121,7 @@ function Detached:wait(timeout)
   else
     self.status, self.ended = "removed", { nil, "removed" }
   end
-  return table.unpack(self.ended, 1, 3)
+  return containers.answer(self.ended)
 end
 
 --- Forgets a container that has ended, and its log.

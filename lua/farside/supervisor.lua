@@ -139,13 +139,15 @@ end
 function Keeper:look_after()
   repeat until self:turn()
   local record <const> = self.record
-  local ok, failure, how, code = pcall(self.container.wait, self.container)
+  local ok, failure, how, code, why = pcall(self.container.wait,
+                                            self.container)
   self:drain()
   if not ok then -- what could not be undone
     record.failure = tostring(failure)
-    how, code = self.container.ended[2], self.container.ended[3]
+    how, code, why = table.unpack(self.container.ended, 2, 4)
   end
   record.status, record.how, record.code = "exited", how, code
+  record.why = why
   record.ended, record.undo, record.lost = os.time(), nil, self.log.lost
   registry.locked(function(dir)
     if record.rm then return registry.remove(dir, record.name) end

@@ -41,6 +41,10 @@ build = {
     lua = {
       ["farside.attend"] =
         "lua/farside/attend.lua",
+      ["farside.cgroup"] =
+        "lua/farside/cgroup.lua",
+      ["farside.cgroup.group"] =
+        "lua/farside/cgroup/group.lua",
       ["farside.child"] =
         "lua/farside/child.lua",
       ["farside.cli.completion"] =

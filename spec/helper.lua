@@ -131,6 +131,34 @@ function probes.cap_sys_resource()
   return core().capability.has "sys_resource", "needs CAP_SYS_RESOURCE"
 end
 
+-- Where specs may make cgroups: beside or below their own, as the kernel lets.
+local function cgroup_base()
+  local cgroup <const> = require "farside.cgroup"
+  local ok, own = pcall(cgroup.own)
+  if not ok then return nil end
+  local root = not lfs.attributes(own .. "/cgroup.events")
+  local base <const> = root and own or own:match "^(.*)/"
+  if core().faccessat(nil, base, "write") and
+     core().faccessat(nil, base .. "/cgroup.procs", "write") then
+    return base
+  end
+end
+
+function probes.cgroup()
+  return cgroup_base(), "needs a cgroup of version 2 that is its own"
+end
+
+function probes.controllers()
+  local base <const> = cgroup_base()
+  local on = base and reads(base .. "/cgroup.subtree_control") or ""
+  for _, name in ipairs { "memory", "pids", "cpu" } do
+    if not on:find(name, 1, true) then
+      return false, "needs cgroup v2 with the controller " .. name
+    end
+  end
+  return true
+end
+
 probes["terminal input"] = function()
   local legacy = reads "/proc/sys/dev/tty/legacy_tiocsti"
   return not (legacy and legacy:find "^0"), "needs dev.tty.legacy_tiocsti = 1"
@@ -243,6 +271,18 @@ function M.userns(fn, options)
     all[math.type(key) == "integer" and #all + 1 or key] = value
   end
   M.child(in_userns(fn), all)
+end
+
+--- Runs a function in a child that is alone in a cgroup of its own.
+-- @tparam function fn gets the group's directory
+function M.cgroup(fn)
+  M.needs "cgroup"
+  local path <const> = ("%s/specs-%d"):format(cgroup_base(), core().getpid())
+  assert(lfs.mkdir(path))
+  local dir <close> = core().openat2(nil, path, "rdonly,directory")
+  local ok, err = pcall(M.child, function() fn(path) end, { cgroup = dir })
+  require("farside.cgroup").remove(path)
+  if not ok then error(err, 0) end
 end
 
 --- Waits for orphans that a test made on purpose: the runner inherits them.

@@ -96,7 +96,7 @@ end
 -- @treturn[1] string "exit" or "signal"
 -- @treturn[1] int status or signal number
 -- @treturn[1] ?string why, when it was not its own doing: "timeout", its time
--- limit
+-- limit; "memory", of which it had no more, so that processes were killed
 -- @return[2] nil, "timeout"
 function Container:wait(timeout)
   if self.ended then return M.answer(self.ended) end
@@ -105,6 +105,8 @@ function Container:wait(timeout)
   end
   if not await(self, timeout) then return nil, "timeout" end
   self.ended = { outcome(self) }
+  local group <const> = self.values.cgroup
+  self.ended[4] = self.ended[4] or group and group:why()
   undo(self)
   return M.answer(self.ended)
 end

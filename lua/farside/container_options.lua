@@ -137,6 +137,7 @@ local function assignment(key)
 end
 
 assignment "rlimits"
+assignment "limits"
 
 --- The options, for the parser and the help text.
 M.specs = {}

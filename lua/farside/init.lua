@@ -23,6 +23,7 @@ local library <const> = {
   root = "root", bind_tree = "tree", map_tree = "tree",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   network = "network",
+  cgroup = "cgroup",
 }
 
 setmetatable(ns, {

@@ -19,6 +19,7 @@ end
 
 -- Why a container ended that would have gone on.
 local reasons <const> = {
+  memory = "its memory ran out, and processes were killed (limits.memory)",
   timeout = "killed, for its time was over (timeout)",
 }
 

@@ -150,6 +150,9 @@ M.keys = {
         .. "it" },
   { name = "rlimits", check = resources.rlimits, option = "NAME=LIMIT",
     help = "a resource limit of each process: nofile=1024" },
+  { name = "limits", check = resources.limits, option = "NAME=LIMIT",
+    help = "a limit of all its processes together: memory=256M, pids=100, "
+        .. "cpu=0.5, swap, weight, cpuset" },
   { name = "nice", check = resources.nice, option = "N",
     help = "its nice value, from -20, the first to be served, to 19" },
   { name = "affinity", check = resources.affinity, option = "CPUS",

@@ -2,6 +2,7 @@
 
 local network <const> = require "farside.plan.network"
 local ref <const> = require("farside.plan.steps").ref
+local resources <const> = require "farside.plan.resources"
 
 local M = {}
 
@@ -28,11 +29,18 @@ end
 
 -- The child in its new namespaces, waiting; then who it is.
 function M.identity(plan, recipe, facts)
-  local kinds = {}
+  -- A cgroup namespace begins where its maker is: with a cgroup of its own, the
+  -- child must be in that before.
+  local later <const> = recipe.limits and "cgroup"
+  local kinds = { cgroup = recipe.limits and ref "cgroup" }
   for _, kind in ipairs(all) do
-    local joined = kind == "net" and recipe.network and recipe.network.join
-    if not recipe.share[kind] and not joined then kinds[#kinds + 1] = kind end
+    local elsewhere <const> = kind == later or
+      kind == "net" and recipe.network and recipe.network.join
+    if not recipe.share[kind] and not elsewhere then
+      kinds[#kinds + 1] = kind
+    end
   end
+  resources.group(plan, recipe)
   network.enter(plan, recipe)
   plan:add("parent", "a child in namespaces of its own", "clone",
       kinds).as = "child"
@@ -52,6 +60,10 @@ end
 -- Clocks are set before anything is born in the new time namespace, and
 -- setns then moves the child itself.
 function M.clocks(plan, recipe)
+  if recipe.limits and not recipe.share.cgroup then
+    plan:add("child", "its cgroup is the top of all that it sees", "unshare",
+             "cgroup")
+  end
   if recipe.share.time then return end
   plan:add("child", "clocks of its own", "unshare", "time")
   if recipe.monotonic or recipe.boottime then

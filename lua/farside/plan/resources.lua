@@ -11,6 +11,14 @@ local function sorted(set)
   return list
 end
 
+--- A cgroup with limits for all of them together.
+function M.group(plan, recipe)
+  if not recipe.limits then return end
+  local step = plan:add("parent", "a cgroup of its own, which has its limits",
+                        "cgroup.make", recipe.limits)
+  step.as, step.kept = "cgroup", true
+end
+
 --- What only the starter may do, since the child's power ends where the first
 -- user namespace does: hard limits above its own, more of the processor, less
 -- danger when memory runs out. Before the child hides itself from its like.

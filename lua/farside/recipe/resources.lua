@@ -52,6 +52,79 @@ end
 M.nice = within(-20, 19)
 M.oom_score_adj = within(-1000, 1000)
 
+---- limits ----
+
+local units <const> = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
+
+-- Bytes from 268435456 or "256M"; "max" for no limit.
+local function bytes(value, at, fail)
+  if value == "max" then return value end
+  local digits, unit = tostring(value):match "^(%d+)([KMGT]?)$"
+  local number = digits and #digits < 15 and math.tointeger(tonumber(digits))
+  if not number or type(value) == "boolean" then
+    fail(at, "size such as \"256M\" or \"max\" expected, got '%s'",
+         tostring(value))
+  end
+  return number << units[unit]
+end
+
+local function or_max(check)
+  return function(value, at, fail)
+    return value == "max" and value or check(value, at, fail)
+  end
+end
+
+local function processors(value, at, fail)
+  local number <const> = tonumber(value)
+  if value ~= "max" and not (number and number > 0 and number < 8192) then
+    fail(at, "number of processors such as 0.5 or \"max\" expected, got '%s'",
+         tostring(value))
+  end
+  return value == "max" and value or number
+end
+
+local function cpuset(value, at, fail)
+  return table.concat(M.affinity(value, at, fail), ",")
+end
+
+local rate <const> = fields.record { rbps = bytes, wbps = bytes,
+                                     riops = or_max(within(1, 1 << 40)),
+                                     wiops = or_max(within(1, 1 << 40)) }
+
+-- "8:0", or the device's file.
+local function device(name, at, fail)
+  if name:find "^%d+:%d+$" then return name end
+  local ok, stat = pcall(core.fstatat, nil, name)
+  if not ok or stat.type ~= "block" then
+    fail(at, "block device such as \"/dev/sda\" or \"8:0\" expected")
+  end
+  return ("%d:%d"):format(stat.major, stat.minor)
+end
+
+local function io(value, at, fail)
+  local rates <const> = fields.map(rate)(value, at, fail)
+  local by_number = {}
+  for name, limits in pairs(rates) do
+    by_number[device(name, at .. "." .. name, fail)] = limits
+  end
+  return by_number
+end
+
+local function huge(value, at, fail, size)
+  if not size:find "^%d+[KMG]$" then
+    fail(at, "size of a page such as \"2M\" expected, got '%s'", size)
+  end
+  return bytes(value, at, fail)
+end
+
+--- { memory = "256M", pids = 100, cpu = 0.5 }; see farside.cgroup.
+M.limits = fields.record {
+  memory = bytes, memory_high = bytes, memory_low = bytes, swap = bytes,
+  pids = or_max(within(1, 1 << 22)), cpu = processors,
+  weight = within(1, 10000), cpuset = cpuset, io = io,
+  hugetlb = fields.map(huge),
+}
+
 ---- processors ----
 
 local most_cpus <const> = 8192

@@ -49,6 +49,9 @@ MACHINE    := $(shell uname -m)
 BENCH      := $(O)/bench/container $(O)/bench/runner
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
+MANUAL     := $(O)/man/farside.3
+MAN_PAGES  := farside.1 farside.3 farside-recipe.5
+DOCS_LUA   := scripts/dev/docs.lua $(wildcard scripts/dev/docs/*.lua)
 
 # The driver has Lua and all libraries inside and exports Lua's C interface,
 # whole, to the C modules that are loaded; what else is inside stays hidden.
@@ -116,7 +119,7 @@ lint: need-lint ## luacheck, cppcheck, warnings as errors, sizes
 	  awk '$$2 != "total" && $$1 > 500' | grep . || \
 	  { echo 'lint: files of more than 500 lines'; exit 1; }
 
-docs: need-docs ## the reference, from the comments, into build/doc
+docs: need-docs $(MANUAL) ## the reference from the comments: HTML, manual pages
 	@rm -rf $(B)/doc $(B)/docs && mkdir -p $(B)/docs
 	@cp -r lua/farside $(B)/docs
 	@awk -f scripts/dev/docs.awk csrc/*.c >$(B)/docs/core.c
@@ -126,7 +129,7 @@ docs: need-docs ## the reference, from the comments, into build/doc
 bench: need-bench all $(BENCH) ## measure Farside beside others (BENCHFLAGS)
 	$(DRIVER) scripts/dev/bench.lua $(BENCHFLAGS)
 
-install: all ## install under PREFIX (/usr/local), within DESTDIR
+install: all $(MANUAL) ## install under PREFIX (/usr/local), within DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CLUADIR)/farside \
 	  $(DESTDIR)$(DOCDIR)
 	install -m 755 $(DRIVER) $(DESTDIR)$(BINDIR)/farside
@@ -135,6 +138,11 @@ install: all ## install under PREFIX (/usr/local), within DESTDIR
 	  install -D -m 644 "lua/$$f" "$(DESTDIR)$(LUADIR)/$$f" || exit 1; done
 	install -m 644 $(PAGES) $(DESTDIR)$(LUADIR)/farside/pages.lua
 	install -m 644 README.md LICENSE $(DESTDIR)$(DOCDIR)
+	for page in $(MAN_PAGES); do install -D -m 644 \
+	  $(dir $(MANUAL))$$page $(DESTDIR)$(DATADIR)/man/man$${page##*.}/$$page \
+	  || exit 1; done
+	install -D -m 644 $(dir $(MANUAL))farside.d.lua \
+	  $(DESTDIR)$(DATADIR)/farside/farside.d.lua
 	install -d $(addprefix $(DESTDIR)$(DATADIR)/,$(dir $(COMPLETIONS)))
 	for f in $(COMPLETIONS); do s=$${f%%-*}; s=$${s%%/*}; \
 	  $(DRIVER) completion $$s >"$(DESTDIR)$(DATADIR)/$$f" || exit 1; done
@@ -145,8 +153,11 @@ uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(LUADIR)/,$(LUA_SRC:lua/%=%)) \
 	  $(DESTDIR)$(LUADIR)/farside/pages.lua
 	rm -f $(DESTDIR)$(DOCDIR)/README.md $(DESTDIR)$(DOCDIR)/LICENSE
-	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(COMPLETIONS))
+	rm -f $(addprefix $(DESTDIR)$(DATADIR)/,$(COMPLETIONS)) \
+	  $(foreach p,$(MAN_PAGES),$(DESTDIR)$(DATADIR)/man/man*/$p) \
+	  $(DESTDIR)$(DATADIR)/farside/farside.d.lua
 	for d in $(DESTDIR)$(CLUADIR)/farside $(DESTDIR)$(DOCDIR) \
+	  $(DESTDIR)$(DATADIR)/farside \
 	  $(addprefix $(DESTDIR)$(LUADIR)/,$(sort $(dir $(LUA_SRC:lua/%=%)))); do \
 	  if [ -d "$$d" ]; then find "$$d" -depth -type d -empty -delete; fi; done
 
@@ -218,9 +229,17 @@ $(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) $(PAGES) | need-build
 	@mkdir -p $(@D)
 	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(LUA_SRC) $(PAGES)
 
-$(PAGES): $(wildcard scripts/dev/docs.lua scripts/dev/docs/*.lua) \
-          $(CORE_SRC) $(LUA_SRC) | need-build
+$(PAGES): $(DOCS_LUA) $(CORE_SRC) $(LUA_SRC) | need-build
 	@mkdir -p $(@D)
 	$(call say,LUA) $(LUA) scripts/dev/docs.lua help $@ $(CORE_SRC) $(LUA_SRC)
+
+# Manual pages, and definitions for editors beside them. The driver makes them:
+# it has what the commands and the keys of recipes say of themselves.
+$(MANUAL): $(DRIVER)
+	@mkdir -p $(@D)
+	$(call say,MAN) $(DRIVER) scripts/dev/docs.lua man $(@D) $(CORE_SRC) \
+	  $(LUA_SRC)
+	$(call say,LUA) $(DRIVER) scripts/dev/docs.lua luacats \
+	  $(@D)/farside.d.lua $(CORE_SRC) $(LUA_SRC)
 
 -include $(wildcard $(O)/obj/*.d $(O)/obj/driver/*.d)

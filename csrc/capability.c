@@ -350,6 +350,7 @@ Whether the calling thread has all of some capabilities.
 @tparam string|{string,...} words "sys_admin"
 @tparam[opt="effective"] string set
 @treturn boolean
+@raise nothing
 */
 static int bind_has(lua_State *L) {
   struct caps c;
@@ -370,6 +371,7 @@ static int bind_has(lua_State *L) {
 The capabilities that the running kernel knows, in its order.
 @function names
 @treturn {string,...} words; one that libcap has no name for is its number
+@raise nothing
 */
 static int bind_names(lua_State *L) {
   far_at_most(L, 0);

@@ -12,6 +12,7 @@ The bytes of an address.
 @function inet_pton
 @tparam string text "10.0.0.1", "fd00::1"
 @treturn string|nil 4 or 16 bytes, nil when it is no address. See inet_pton(3).
+@raise nothing: nil stands for what is no address
 */
 static int bind_inet_pton(lua_State *L) {
   char bytes[sizeof(struct in6_addr)];
@@ -31,6 +32,7 @@ An address as text.
 @function inet_ntop
 @tparam string bytes 4 or 16 of them
 @treturn string. See inet_ntop(3).
+@raise a message about what is no address
 */
 static int bind_inet_ntop(lua_State *L) {
   char text[INET6_ADDRSTRLEN];

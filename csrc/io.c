@@ -181,6 +181,7 @@ Sets which permissions new files never get.
 @function umask
 @tparam string mode such as `"0022"`
 @treturn string what it was. See umask(2).
+@raise nothing
 */
 static int bind_umask(lua_State *L) {
   char old[8];

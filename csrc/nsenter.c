@@ -126,6 +126,7 @@ Nanoseconds from the ways that times are written everywhere else.
 @function duration
 @tparam number|string time seconds, or "5ms", "2s", "1m", "1h", "1d"
 @treturn integer
+@raise a message about what is no time
 */
 static int bind_duration(lua_State *L) {
   far_at_most(L, 1);
@@ -138,6 +139,7 @@ The time of the monotonic clock, for measuring how long something takes.
 @function monotonic
 @treturn number seconds from a moment that does not change
 See clock_gettime(2).
+@raise nothing
 */
 static int bind_monotonic(lua_State *L) {
   struct timespec t;

@@ -32,6 +32,7 @@ static int push_pid(lua_State *L, pid_t pid, const char *call, pid_t of) {
 The calling process's id, as its own pid namespace counts. See getpid(2).
 @function getpid
 @treturn integer
+@raise nothing
 */
 static int bind_getpid(lua_State *L) {
   far_at_most(L, 0);
@@ -42,6 +43,7 @@ static int bind_getpid(lua_State *L) {
 The parent's id, 0 when it is outside of the pid namespace. See getppid(2).
 @function getppid
 @treturn integer
+@raise nothing
 */
 static int bind_getppid(lua_State *L) {
   far_at_most(L, 0);
@@ -52,6 +54,7 @@ static int bind_getppid(lua_State *L) {
 The calling thread's id. See gettid(2).
 @function gettid
 @treturn integer
+@raise nothing
 */
 static int bind_gettid(lua_State *L) {
   far_at_most(L, 0);
@@ -186,6 +189,7 @@ Ends the process at once; nothing is flushed, closed or collected.
 @function _exit
 @tparam[opt=0] integer code
 See _exit(2).
+@raise nothing
 */
 static int bind_exit(lua_State *L) {
   int code = (int)luaL_optinteger(L, 1, 0);

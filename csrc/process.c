@@ -200,6 +200,7 @@ how the library brings a child's error back.
 @function onend
 @tparam process process
 @tparam function collect
+@raise bad arguments only
 */
 static int bind_onend(lua_State *L) {
   check(L);

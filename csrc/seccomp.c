@@ -180,6 +180,7 @@ Whether a system call can be named in rules.
 @function seccomp.known
 @tparam string name
 @treturn boolean false for what libseccomp has never heard of
+@raise nothing
 */
 static int bind_known(lua_State *L) {
   size_t length;

@@ -156,6 +156,7 @@ Whether the caller, with the ids that files are opened by, may use a file.
 @tparam string path
 @tparam string|table how all of `read`, `write`, `execute`
 @treturn boolean false also when it is not there. See faccessat(2).
+@raise EINVAL; ENAMETOOLONG
 */
 static int bind_faccessat(lua_State *L) {
   int dir = far_fd_opt(L, 1, AT_FDCWD);

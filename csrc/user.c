@@ -34,6 +34,7 @@ static int push_three(lua_State *L, uint32_t a, uint32_t b, uint32_t c) {
 The real user id.
 @function getuid
 @treturn integer
+@raise nothing
 @see getuid(2)
 */
 static int bind_getuid(lua_State *L) {
@@ -46,6 +47,7 @@ static int bind_getuid(lua_State *L) {
 The effective user id.
 @function geteuid
 @treturn integer
+@raise nothing
 @see getuid(2)
 */
 static int bind_geteuid(lua_State *L) {
@@ -58,6 +60,7 @@ static int bind_geteuid(lua_State *L) {
 The real group id.
 @function getgid
 @treturn integer
+@raise nothing
 @see getgid(2)
 */
 static int bind_getgid(lua_State *L) {
@@ -70,6 +73,7 @@ static int bind_getgid(lua_State *L) {
 The effective group id.
 @function getegid
 @treturn integer
+@raise nothing
 @see getgid(2)
 */
 static int bind_getegid(lua_State *L) {
@@ -84,6 +88,7 @@ The three user ids.
 @treturn integer real
 @treturn integer effective
 @treturn integer saved
+@raise nothing
 @see getresuid(2)
 */
 static int bind_getresuid(lua_State *L) {
@@ -99,6 +104,7 @@ The three group ids.
 @treturn integer real
 @treturn integer effective
 @treturn integer saved
+@raise nothing
 @see getresuid(2)
 */
 static int bind_getresgid(lua_State *L) {
@@ -164,6 +170,7 @@ static int bind_setresgid(lua_State *L) {
 The supplementary group ids.
 @function getgroups
 @treturn {integer,...}
+@raise nothing
 @see getgroups(2)
 */
 static int bind_getgroups(lua_State *L) {

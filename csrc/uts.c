@@ -52,6 +52,7 @@ Names of the system and its host.
 @function uname
 @treturn table sysname, nodename, release, version, machine, domainname.
 See uname(2).
+@raise nothing
 */
 static int bind_uname(lua_State *L) {
   struct utsname u;

@@ -166,6 +166,7 @@ function Detached:__tostring() return ("container '%s'"):format(self.name) end
 --- What is known of all containers that have a name.
 -- @treturn {table,...} sorted by name: `name`, `status`, `pid`, `created` and
 -- `ended` (seconds, as of os.time), `how` and `code` of the end, `command`
+-- @raise EACCES for the directory of the records. See openat2(2).
 function M.containers()
   local list = {}
   for i, record in ipairs(registry.all()) do

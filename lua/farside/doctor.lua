@@ -130,6 +130,7 @@ function Report:__tostring() return self:text() end
 -- `remedy`; its fields: `ok`, whether all that is needed is there, `kernel`,
 -- `farside`, `uid`. tostring draws it; nothing of it is left behind.
 -- @usage print(ns.doctor())
+-- @raise nothing: what fails is an answer
 function M.doctor()
   local report <const> = setmetatable({
     ok = true, kernel = core.uname().release, uid = core.geteuid(),

@@ -96,14 +96,14 @@ end
 -- What the help text says of a switch is said of its being off.
 local function key_page(key)
   local spelled <const> = require("farside.options").spelled
-  local lines = { key.name .. ": a key of a recipe, for ns.run and ns.spawn" }
+  local lines = { key.name .. ": a key of a recipe, for ns.run and ns.spawn",
+                  "  " .. (key.about or key.help) }
+  if key.off then
+    lines[2] = ("  with `%s = false`: %s"):format(key.name, key.help)
+  end
   if key.help then
-    local option = spelled(key.off or key.name)
-    lines[2] = "  " .. key.help
-    lines[3] = ("  on the command line: %s %s"):format(option,
-                                                       key.option or "")
-    if key.off then lines[2] = ("  with `%s = false`: %s"):format(key.name,
-                                                                key.help) end
+    lines[3] = ("  on the command line: %s %s"):format(
+      spelled(key.off or key.name), key.option or "")
   end
   return table.concat(lines, "\n")
 end
@@ -118,7 +118,7 @@ local function recipe_keys()
   local lines = {}
   for _, key in ipairs(require("farside.recipe").keys) do
     lines[#lines + 1] = ("%-14s %s"):format(key.name,
-      cut(key.help or "", 63))
+      cut(key.about or key.help, 63))
   end
   return table.concat(lines, "\n")
 end

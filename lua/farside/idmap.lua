@@ -211,6 +211,7 @@ end
 --- The group id map, as read_uid_map.
 -- @param[opt] target
 -- @treturn table
+-- @raise as read_uid_map
 function M.read_gid_map(target)
   local dir <close> = core.open_proc(target)
   return read_map(dir, "gid_map")

@@ -11,7 +11,7 @@ local ns = { _VERSION = "Farside 0.1" }
 
 -- public name → the module that has it; a name not listed is the core's
 local library <const> = {
-  clone = "clone", inside = "inside", namespaces = "inside",
+  clone = "clone", inside = "inside", namespaces = "join",
   exec = "exec", posix_spawn = "exec",
   new = "handle", persist = "handle", unpersist = "handle",
   write_uid_map = "idmap", write_gid_map = "idmap", set_setgroups = "idmap",

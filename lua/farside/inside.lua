@@ -12,7 +12,7 @@ local errors <const> = require "farside.error"
 local joins <const> = require "farside.join"
 local serial <const> = require "farside.serial"
 
-local M = { namespaces = joins.namespaces }
+local M = {}
 
 ---- the child ----
 

@@ -150,6 +150,7 @@ local hosts <const> = [[
 -- @tparam string how "write" or "cover", which leaves a file that is there
 -- alone beneath
 -- @tparam[opt] string name the host name
+-- @raise as Root:write
 function M.hosts(root, how, name)
   local lines = { hosts }
   for _, ip in ipairs(name and own_addresses() or {}) do
@@ -188,6 +189,7 @@ end
 -- @tparam table want `dns`: addresses of name servers; when it is not given,
 -- those of the caller that are not at a loopback address, or else `otherwise`;
 -- `search`: a list of domains
+-- @raise as Root:write
 function M.resolver(root, how, want)
   local list = want.dns or nameservers()
   if #list == 0 then list = want.otherwise or {} end
@@ -208,6 +210,7 @@ end
 --- Connects the network namespace of a process to the caller's by a program
 -- that speaks for it, pasta or else slirp4netns: no privilege is needed.
 -- @param ... see farside.network.pasta
+-- @raise ENOENT when neither program is installed; what the program said
 function M.user(...)
   return require("farside.network.pasta").start(...)
 end
@@ -219,6 +222,7 @@ end
 -- starter sees it), `name` (of the link inside), `address` (a list), and for
 -- who may look at the rules `publish` (a list of "tcp 8080 to 80") and `nat`
 -- (boolean)
+-- @raise as netlink and its lists
 function M.list()
   local wires <const> = wire.list()
   gate.tell(wires)
@@ -230,6 +234,7 @@ end
 -- that were made for containers and have none.
 -- @treturn int how many elements of the table went
 -- @treturn {string,...} bridges that went
+-- @raise as netlink; what nft said
 function M.prune()
   return gate.prune(), wire.prune()
 end

@@ -106,7 +106,8 @@ end })
 
 -- The keys, in the order of the help text. `option` is what stands after the
 -- option's name on the command line; a key that is on unless it is switched
--- off has `off`, the option that does so.
+-- off has `off`, the option that does so; one that is no option has `about` in
+-- the place of `help`.
 M.keys = {
   { name = "root", check = root.check, option = "DIR",
     help = "a directory for the container's files; the host's own files, "
@@ -124,7 +125,9 @@ M.keys = {
     help = "the directory it starts in; / when not given" },
   { name = "env", check = fields.map(variable), option = "NAME[=VALUE]",
     help = "a variable; without a value, the caller's is passed on" },
-  { name = "mounts", check = mounts.check },
+  { name = "mounts", check = mounts.check,
+    about = "what is put into the root, a list in order: { bind = DIR, at = "
+        .. "PLACE }, { tmpfs = PLACE }, and more" },
   { name = "share", check = share, option = "KIND",
     help = "do not unshare this kind of namespace: uts, ipc, net, pid, user, "
         .. "cgroup, time" },
@@ -162,12 +165,18 @@ M.keys = {
         .. "1000, first" },
   { name = "timeout", check = resources.timeout, option = "TIME",
     help = "it is killed when it has run so long: 30s" },
-  { name = "setup", check = fields.callable },
+  { name = "setup", check = fields.callable,
+    about = "a function that is called inside with the root (write, symlink, "
+        .. "mkdir, bind …), before the root takes over" },
   { name = "keep", check = list(fields.descriptor), option = "FD",
     help = "a descriptor that it inherits beside 0, 1 and 2" },
-  { name = "stdin", check = fields.descriptor },
-  { name = "stdout", check = fields.descriptor },
-  { name = "stderr", check = fields.descriptor },
+  { name = "stdin", check = fields.descriptor,
+    about = "a descriptor that it reads from; the caller's own otherwise" },
+  { name = "stdout", check = fields.descriptor,
+    about = "a descriptor that it writes to; the caller's own otherwise" },
+  { name = "stderr", check = fields.descriptor,
+    about = "a descriptor that it writes messages to; the caller's own "
+        .. "otherwise" },
   { name = "tty", check = fields.boolean,
     help = "a terminal of its own; so it is when standard input and output "
         .. "are one" },

@@ -19,6 +19,7 @@ local kinds <const> = {
 -- @tparam[opt] string|integer user a name or uid; the caller without
 -- @treturn table a list of { first = 100000, count = 65536 }
 -- @see subuid(5), subgid(5)
+-- @raise a message about a user that there is not
 function M.subids(which, user)
   if not kinds[which] then
     errors.usage("subids: uid or gid expected, got '%s'", tostring(which))

@@ -174,6 +174,7 @@ end
 -- forwarding): that is switched on in the caller's network namespace when it
 -- is off, and stays on. For ports at 127.0.0.1 so is the bridge's
 -- route_localnet.
+-- @function network.publish
 -- @tparam Wire wire
 -- @tparam table want
 --
@@ -202,7 +203,9 @@ function M.publish(wire, want)
 end
 
 --- Takes away what was opened for a wire.
+-- @function network.withdraw
 -- @tparam int ifindex of its host's end
+-- @raise what nft says
 function M.withdraw(ifindex)
   nft.leave(function() return living(ifindex) end)
 end

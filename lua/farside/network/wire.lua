@@ -292,6 +292,7 @@ end
 
 --- Plugs a process into a bridge: one end of a new wire is in its network
 -- namespace. The bridge is made when it is missing.
+-- @function network.plug
 -- @param child process, container, pid or handle
 -- @tparam table want
 --
@@ -314,8 +315,10 @@ end
 
 --- Takes a wire away, and the bridge when it was made for wires like it and
 -- this was the last.
+-- @function network.unplug
 -- @tparam int ifindex of the host's end: its name may be somebody else's by now
 -- @tparam string bridge
+-- @raise as link.delete
 function M.unplug(ifindex, bridge)
   local lock <close> = state.lock "network"
   local _ = lock

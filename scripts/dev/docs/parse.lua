@@ -160,7 +160,7 @@ local function c_file(path, list)
   prefix = prefix and "ns." .. prefix .. "." or "ns."
   for _, comment in ipairs(c_comments(text)) do
     local record = record_of(comment, path)
-    if record.own and not record.own:find "^_" then
+    if record.own then
       local whole = record.own:find "[:.]"
       record.name = not whole and prefix .. record.own
         or record.own:find ":" and record.own or "ns." .. record.own
@@ -187,18 +187,33 @@ local function defined(line)
   return line:match "^function M%.([%w_]+)%(" or line:match "^M%.([%w_]+) ="
 end
 
-local function lua_name(record, names)
+-- The public name of what a record is about; nil for what is not public. A
+-- module that is itself public as a table has all its functions in there; of
+-- classes those are public that are documented as such.
+local function lua_name(record, names, table, classes)
   local name, class, method = defined(record.after or "")
-  if class then return class:lower() .. ":" .. method end
+  if class then
+    local open <const> = classes[class] and not method:find "^__"
+    return open and class:lower() .. ":" .. method or nil
+  end
   name = record.own or name
-  return name and names[name] and "ns." .. name
+  if not name then return nil end
+  if name:find ":" then return name end
+  if names[name] or name:find "%." then return "ns." .. name end
+  return table and ("ns.%s.%s"):format(table, name)
 end
 
 local function lua_file(path, list, names)
   local module <const> = path:match "farside/(.*)%.lua$":gsub("/", ".")
-  for _, comment in ipairs(lua_comments(content(path))) do
-    local record = record_of(comment, path)
-    record.name = lua_name(record, names[module] or {})
+  local text <const>, records, classes = content(path), {}, {}
+  local itself <const> = text:find("\nM." .. module .. " = M\n", 1, true)
+  for i, comment in ipairs(lua_comments(text)) do
+    records[i] = record_of(comment, path)
+    if records[i].class then classes[records[i].class] = true end
+  end
+  for _, record in ipairs(records) do
+    record.name = lua_name(record, names[module] or {}, itself and module,
+                           classes)
     if record.name then list[#list + 1] = record end
   end
 end

@@ -1,0 +1,157 @@
+-- The documentation is made of the doc comments: nothing public is without
+-- one, and what is made of them can be read.
+local t <const> = require "spec.helper"
+local ns <const> = require "farside"
+
+local function files()
+  local list = {}
+  local found <close> = assert(io.popen "ls csrc/*.c; find lua -name '*.lua'")
+  for file in found:lines() do list[#list + 1] = file end
+  table.sort(list)
+  return list
+end
+
+local records <const> = require("scripts.dev.docs.parse").read(files())
+local by_name <const> = {}
+for _, record in ipairs(records) do by_name[record.name] = record end
+
+-- What modules of the library need of the core and nobody else: no part of
+-- what is promised.
+local internal <const> = {
+  ["ns.sources"] = true, ["ns.where"] = true, ["ns.netlink_socket"] = true,
+}
+
+local function value_of(name)
+  local value = ns
+  for word in name:gmatch("[^.]+", 4) do
+    value = type(value) == "table" and value[word] or nil
+  end
+  return value
+end
+
+-- The names of all public functions. The metatables of errors and handles are
+-- there for the library's sake.
+local function public()
+  local names = {}
+  for name, value in pairs(ns) do
+    if type(value) == "function" then
+      names[#names + 1] = "ns." .. name
+    elseif type(value) == "table" and name ~= "error"
+           and name ~= "namespace" then
+      for inner, element in pairs(value) do
+        if type(element) == "function" then
+          names[#names + 1] = ("ns.%s.%s"):format(name, inner)
+        end
+      end
+    end
+  end
+  table.sort(names)
+  return names
+end
+
+local function list_of(condition, list)
+  local found = {}
+  for _, one in ipairs(list) do
+    local name = condition(one)
+    if name then found[#found + 1] = name end
+  end
+  return found
+end
+
+describe("the documentation", function()
+  it("has every public function", function()
+    assert.same({}, list_of(function(name)
+      return not by_name[name] and not internal[name] and name
+    end, public()))
+  end)
+
+  it("says of every function what it raises", function()
+    assert.same({}, list_of(function(record)
+      return record.name:find "^ns%." and not record.raises and record.name
+    end, records))
+  end)
+
+  it("has no function that there is not", function()
+    assert.same({}, list_of(function(record)
+      return record.name:find "^ns%." and not value_of(record.name)
+        and record.name
+    end, records))
+  end)
+
+  it("says what every parameter is", function()
+    assert.same({}, list_of(function(record)
+      for _, param in ipairs(record.params) do
+        if param.type == "" or param.name == "" then return record.name end
+      end
+      return record.text == "" and record.name
+    end, records))
+  end)
+
+  it("has every key of a recipe", function()
+    assert.same({}, list_of(function(key)
+      return not (key.help or key.about) and key.name
+    end, require("farside.recipe").keys))
+  end)
+
+  it("has examples that compile, in functions that know their names", function()
+    assert.same({}, list_of(function(record)
+      for _, usage in ipairs(record.usage) do
+        local ok, message = load(usage)
+        if not ok then return record.name .. ": " .. message end
+      end
+    end, records))
+  end)
+end)
+
+local function made(what)
+  local directory <const> = t.tmpdir()
+  local command <const> = ("%s/farside scripts/dev/docs.lua %s %s %s"):format(
+    t.build, what, directory .. (what == "man" and "" or "/out"),
+    table.concat(files(), " "))
+  assert(os.execute(command))
+  return function(name)
+    local file <close> = assert(io.open(directory .. "/" .. name))
+    return file:read "a"
+  end
+end
+
+describe("what is made of it", function()
+  it("are definitions for editors, which are Lua", function()
+    local text <const> = made "luacats" "out"
+    assert(load(text))
+    assert.matches("\n%-%-%-@param target string\n", text)
+    assert.matches("\nfunction ns%.umount%(target, flags%) end\n", text)
+    assert.matches("\nfunction process:wait%(timeout%) end\n", text)
+  end)
+
+  it("are manual pages with all that there is", function()
+    local page <const> = made "man"
+    local functions <const>, keys <const> = page "farside.3",
+      page "farside-recipe.5"
+    for _, record in ipairs(records) do
+      assert.is_truthy(functions:find("\n.SS " .. record.name .. "(", 1, true),
+                       record.name)
+    end
+    for _, key in ipairs(require("farside.recipe").keys) do
+      assert.is_truthy(keys:find("\n.B " .. key.name .. "\n", 1, true),
+                       key.name)
+    end
+    for _, command in ipairs(require("farside.cli").summaries()) do
+      local heading <const> = "\n.SH FARSIDE " .. command[1]:upper() .. "\n"
+      assert.is_truthy(page "farside.1":find(heading, 1, true), command[1])
+    end
+  end)
+
+  it("are manual pages that groff has nothing to say of", function()
+    t.needs "groff"
+    local page <const>, directory <const> = made "man", t.tmpdir()
+    for _, name in ipairs { "farside.1", "farside.3", "farside-recipe.5" } do
+      local file <close> = assert(io.open(directory .. "/page", "w"))
+      file:write(page(name))
+      file:close()
+      local pipe <close> = assert(io.popen(("groff -k -man -Tutf8 -ww '%s' "
+        .. "2>&1 >/dev/null"):format(directory .. "/page")))
+      assert.equal("", pipe:read "a")
+    end
+  end)
+end)

@@ -473,6 +473,7 @@ A program for a walker, empty.
 @treturn function adds a call: the number of its step, that of the register
 for its result (0 for none), its name, its arguments. Without any it answers
 the program, a string. The descriptor in register N is `register + N`.
+@raise bad arguments only, also when a call is added
 */
 static int bind_program(lua_State *L) {
   int channel = far_fd_check(L, 1), status = far_fd_check(L, 2);

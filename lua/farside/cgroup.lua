@@ -48,6 +48,7 @@ end
 -- @tparam string text of /proc/PID/cgroup
 -- @tparam {table,...} mounts as of mountinfo
 -- @treturn string|nil nil where version 2 is not mounted, or elsewhere
+-- @raise nothing
 function M.locate(text, mounts)
   local path <const> = ("\n" .. text):match "\n0::([^\n]*)"
   for i = path and #mounts or 0, 1, -1 do
@@ -197,6 +198,7 @@ local pruned <const> = {} -- base → true: once in a process is enough
 -- @function cgroup.prune
 -- @tparam string path the group that they are in
 -- @treturn int how many
+-- @raise ENOENT; EACCES. See cgroups(7).
 function M.prune(path)
   local count = 0
   local base <close> = core.openat2(nil, path, "rdonly,directory")
@@ -296,6 +298,7 @@ end
 --- Ends what is in a group and removes it; one that is gone is well.
 -- @function cgroup.remove
 -- @tparam string path
+-- @raise EACCES; EBUSY when it cannot be ended. See cgroups(7).
 function M.remove(path)
   local ok, fd = pcall(core.openat2, nil, path, "rdonly,directory")
   if ok then hold(path, fd):close() end

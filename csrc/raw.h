@@ -36,7 +36,6 @@ static inline long raw_child(long number, long a, long b, void (*go)(void *),
   __asm__ volatile("syscall\n\t"
                    "test %%rax, %%rax\n\t"
                    "jnz 1f\n\t"
-                   "xor %%ebp, %%ebp\n\t"
                    "mov %[with], %%rdi\n\t"
                    "call *%[go]\n\t"
                    "hlt\n"

@@ -2,10 +2,11 @@
  * Starting a walker: the child in new namespaces that is a program of its
  * own (walker/main.c) instead of a copy of the caller.
  *
- * The child runs in the caller's memory, on a stack of its own, until it has
- * become that program, and the caller waits so long; what this costs does not
- * depend on how much memory the caller has. In between it makes bare system
- * calls and nothing else: errno, the heap and Lua are the caller's.
+ * The child runs in the caller's memory until it has become that program; what
+ * this costs does not depend on how much memory the caller has, and the caller
+ * goes on meanwhile. So the child has a stack of its own, which is kept for it
+ * until it is known to need it no more, and makes bare system calls and nothing
+ * else: errno, the heap and Lua are the caller's.
  *
  * In its new user namespace the child has all capabilities, but no id yet,
  * since the maps are written later; an exec would take them from it. So it
@@ -75,11 +76,11 @@ static int make_file(void) {
 enum { MOST = 2048 };
 
 struct walker {
-  int file;          /* the program */
+  int file;         /* the program */
   int count;
-  int fds[MOST];     /* what it has open; the first is its channel */
-  char channel[12];  /* its number, the program's argument */
-  int err;           /* why it could not be executed, or 0 */
+  int fds[MOST];    /* what it has open; the first is its channel */
+  char channel[12]; /* its number, the program's argument */
+  _Alignas(16) char stack[4096];
 };
 
 static int keep_capabilities(void) {
@@ -111,23 +112,57 @@ static void become_walker(void *walker) {
   if (result == 0)
     result = keep_descriptors(w);
   if (result == 0)
-    result = (int)raw(SYS_execveat, w->file, "", argv, env, AT_EMPTY_PATH);
-  w->err = -result;
+    raw(SYS_execveat, w->file, "", argv, env, AT_EMPTY_PATH);
   raw(SYS_exit_group, 127);
+}
+
+/* Memory for the child, with what it is told; NULL when there is none. */
+static struct walker *place(const struct walker *w) {
+  struct walker *p = mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    return NULL;
+  memcpy(p, w, offsetof(struct walker, stack));
+  return p;
+}
+
+/* Gives it back. */
+static void leave(struct walker **w) {
+  if (*w != NULL)
+    (void)munmap(*w, sizeof **w);
+  *w = NULL;
 }
 
 /* The child's pid, or -errno; then there is no child. */
 static pid_t start(struct clone_args *args, struct walker *w) {
-  _Alignas(16) char stack[4096];
-  args->stack = (uintptr_t)stack;
-  args->stack_size = sizeof stack;
-  args->flags |= CLONE_VM | CLONE_VFORK;
+  args->stack = (uintptr_t)w->stack;
+  args->stack_size = sizeof w->stack;
+  args->flags |= CLONE_VM;
   return (pid_t)raw_child(SYS_clone3, (long)args, sizeof *args, become_walker,
                           w);
 }
 
+/* ---- in Lua ---- */
+
+#define MEMORY "farside.memory"
+
+/* Not by the collector: it knows nothing of the child. */
+static int memory_close(lua_State *L) {
+  leave(luaL_checkudata(L, 1, MEMORY));
+  return 0;
+}
+
+/* Pushes an object for memory that is still to be had. */
+static struct walker **memory_new(lua_State *L) {
+  struct walker **w = lua_newuserdatauv(L, sizeof *w, 0);
+  *w = NULL;
+  luaL_setmetatable(L, MEMORY);
+  return w;
+}
+
 static void check_descriptors(lua_State *L, struct walker *w) {
   luaL_checktype(L, 2, LUA_TTABLE);
+  w->count = 0;
   lua_Integer count = luaL_len(L, 2);
   luaL_argcheck(L, count > 0 && count <= MOST, 2,
                 "list of 1 to 2048 descriptors expected");
@@ -148,32 +183,46 @@ the init of what the last one starts.
 @tparam {fd,...} descriptors what it has open besides the standard streams,
 under the same numbers; the first is its channel
 @treturn process
+@treturn memory in which it starts; to be closed once it has been heard of, or
+has ended
 @raise as clone; ENOSYS on a processor that there is no walker for; EACCES
 where files in memory cannot be executed (vm.memfd_noexec)
 */
 static int bind_walker(lua_State *L) {
   struct clone_args args = {0};
-  struct walker w = {0};
   uint64_t namespaces = far_clone_options(L, &args);
   luaL_argcheck(L, (namespaces & CLONE_NEWUSER) != 0, 1,
                 "a user namespace expected");
-  check_descriptors(L, &w);
   far_at_most(L, 2);
+  struct walker *w = lua_newuserdatauv(L, sizeof *w, 0);
+  check_descriptors(L, w);
   int *file = far_fd_new(L);
   lua_toclose(L, -1);
-  w.file = make_file();
-  *file = w.file < 0 ? -1 : w.file;
-  if (w.file < 0)
-    return far_raise(L, -w.file, "memfd_create", "farside-init", NULL);
+  *file = make_file();
+  w->file = *file;
+  if (w->file < 0) {
+    *file = -1;
+    return far_raise(L, -w->file, "memfd_create", "farside-init", NULL);
+  }
   struct far_process *p = far_process_new(L);
+  struct walker **memory = memory_new(L);
+  *memory = place(w);
+  if (*memory == NULL)
+    return far_raise(L, ENOMEM, "mmap", NULL, NULL);
   args.pidfd = (uintptr_t)&p->pidfd;
-  p->pid = start(&args, &w);
-  if (p->pid < 0)
-    return far_namespaces_raise(L, -p->pid, "clone", NULL, namespaces);
-  if (w.err == 0)
-    return 1;
-  (void)waitid((idtype_t)P_PIDFD, (id_t)p->pidfd, &(siginfo_t){0}, WEXITED);
-  return far_raise(L, w.err, "execveat", NULL, "farside-init");
+  p->pid = start(&args, *memory);
+  if (p->pid > 0)
+    return 2;
+  leave(memory);
+  return far_namespaces_raise(L, -p->pid, "clone", NULL, namespaces);
+}
+
+static void open_memory(lua_State *L) {
+  static const luaL_Reg methods[] = {{"close", memory_close}, {NULL, NULL}};
+  luaL_newmetatable(L, MEMORY);
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
 }
 
 #else
@@ -182,10 +231,15 @@ static int bind_walker(lua_State *L) {
   return far_raise(L, ENOSYS, "walker", NULL, NULL);
 }
 
+static void open_memory(lua_State *L) {
+  (void)L;
+}
+
 #endif
 
 static const luaL_Reg functions[] = {{"walker", bind_walker}, {NULL, NULL}};
 
 void far_open_walker(lua_State *L) {
+  open_memory(L);
   luaL_setfuncs(L, functions, 0);
 }

@@ -165,11 +165,13 @@ describe("a walker", function()
     local reader, writer = ns.pipe()
     local add <const> = core.program(channel, writer)
     for i, call in ipairs(calls) do add(i, 0, table.unpack(call)) end
-    local process <close> = core.walker({ "user", "mnt" }, { channel, writer })
+    local process <close>, memory = core.walker({ "user", "mnt" },
+                                                { channel, writer })
     channel:close()
     writer:close()
     ns.sendmsg(mine, add())
     local message <const> = ns.recvmsg(mine, 16)
+    memory:close()
     local _, how, code = process:wait()
     mine:close()
     reader:close()
@@ -194,10 +196,11 @@ describe("a walker", function()
 
   test("ends when nobody is there any more", function()
     local mine, channel = ns.socketpair "seqpacket"
-    local process <close> = core.walker({ "user" }, { channel })
+    local process <close>, memory = core.walker({ "user" }, { channel })
     channel:close()
     mine:close()
     assert.same({ nil, "exit", 125 }, { process:wait() })
+    memory:close()
   end)
 
   test("ends when its program does", function()

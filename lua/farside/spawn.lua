@@ -107,10 +107,10 @@ local function start_walker(self, kinds, index)
   local program, descriptors = walker.program(self.plan, index + 1, self.values,
                                               self.channel, self.status_writer)
   if not program then return nil end
-  local ok, process = pcall(core.walker, kinds, descriptors)
+  local ok, process, memory = pcall(core.walker, kinds, descriptors)
   if not ok and process.call == "clone" then error(process, 0) end
   if not ok then return nil end
-  self.program = program
+  self.program, self.memory = program, memory
   return process
 end
 
@@ -184,7 +184,7 @@ end
 -- What only the making needed is closed.
 local function release(self)
   local list, names = kept(self)
-  containers.close { self.mine, self.channel, self.status_writer }
+  containers.close { self.mine, self.channel, self.status_writer, self.memory }
   for name, value in pairs(self.values) do
     if not (names[name] or lives[name]) then containers.close(value) end
   end
@@ -198,6 +198,7 @@ local function abandon(self)
   local function close(value) pcall(containers.close, value) end
   close { self.mine, self.channel, self.status_writer, self.status_reader }
   close(self.values.child)
+  close(self.memory)
   for name, value in pairs(self.values) do
     if not names[name] then close(value) end
   end
@@ -219,6 +220,12 @@ local function start(self)
   if message then child_failed(self, message) end
 end
 
+-- Whether it was the walker that failed: it has told so, or has ended.
+local function is_walkers(self, failure)
+  local child <const> = self.quick and self.values.child
+  return failure == stumbled or child and #core.poll({ child }, 0) > 0
+end
+
 -- All that a start consists of, with a walker if `quick` and if it can be.
 local function attempt(plan, quick)
   local mine, channel = core.socketpair "seqpacket"
@@ -230,8 +237,9 @@ local function attempt(plan, quick)
   }
   local ok, failure = pcall(start, self)
   if not ok then
+    local again <const> = is_walkers(self, failure)
     abandon(self)
-    if failure == stumbled then return nil end
+    if again then return nil end
     error(failure, 0)
   end
   return containers.new { process = self.values.child, status = reader,

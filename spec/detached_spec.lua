@@ -80,6 +80,36 @@ describe("a detached container", function()
     assert.equal("hello\n", container:logs())
   end)
 
+  test("with a cgroup is stopped, looked at, and joined in it", function()
+    t.needs "cgroup"
+    start({ limits = {} }):close()
+    local container <close> = ns.container "web"
+    local path <const> = container.record.cgroup
+    assert.equal(2, container:stats().processes)
+    container:pause()
+    assert.matches("frozen 1", io.open(path .. "/cgroup.events"):read "a", 1,
+                   true)
+    container:resume()
+    assert.is_true(container:exec { "grep", "-q", "^0::/$",
+                                    "/proc/self/cgroup" })
+    container:stop()
+    assert.is_nil(io.open(path .. "/cgroup.procs"))
+  end)
+
+  test("with a cgroup leaves none when all that looked after it is killed",
+    function()
+      t.needs "cgroup"
+      local path
+      do
+        local container <close> = start { limits = {} }
+        path = container.record.cgroup
+        kill(container.record.supervisor)
+      end
+      assert.is_truthy(io.open(path .. "/cgroup.procs"))
+      assert.equal("killed", only().status)
+      assert.is_nil(io.open(path .. "/cgroup.procs"))
+    end)
+
   test("is remembered with its end until it is removed", function()
     local container <close> = sh "exit 7"
     assert.same({ nil, "exit", 7 }, { container:wait(20) })

@@ -295,6 +295,16 @@ function M.make(limits)
   error(err, 0)
 end
 
+--- A group that somebody else has made, to be looked at and stopped.
+-- @function cgroup.open
+-- @tparam string path
+-- @treturn Cgroup closing it changes nothing
+-- @raise ENOENT
+function M.open(path)
+  local fd <const> = core.openat2(nil, path, "rdonly,directory")
+  return hold(path, fd, true)
+end
+
 --- Ends what is in a group and removes it; one that is gone is well.
 -- @function cgroup.remove
 -- @tparam string path

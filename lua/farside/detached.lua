@@ -27,6 +27,9 @@ local function reach(self)
   local dir
   self.process, dir = registry.find(record.init)
   containers.close(dir)
+  if record.cgroup then
+    self.values.cgroup = require("farside.cgroup").open(record.cgroup)
+  end
   if not self.proc or #record.namespaces == 0 then return end
   self.namespaces = {}
   for i, number in ipairs(record.namespaces) do
@@ -156,6 +159,7 @@ end
 --- Lets go of it; it runs on.
 function Detached:close()
   containers.close { self.process, self.supervisor, self.proc }
+  containers.close(self.values.cgroup)
   containers.close(self.namespaces)
 end
 

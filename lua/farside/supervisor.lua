@@ -100,7 +100,8 @@ local function share(container, record)
   for i, handle in ipairs(container.namespaces or {}) do
     record.namespaces[i] = handle:fileno()
   end
-  record.undo = {}
+  local group <const> = container.values.cgroup
+  record.cgroup, record.undo = group and group.path, {}
   for _, kept in ipairs(container.kept) do
     if kept.undo then record.undo[#record.undo + 1] = kept:undo() end
   end

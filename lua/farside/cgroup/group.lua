@@ -40,9 +40,10 @@ Cgroup.__index = Cgroup
 --- A group that is there.
 -- @tparam string path
 -- @tparam fd fd its directory
+-- @tparam[opt] boolean others somebody else's, who ends it
 -- @treturn Cgroup
-function M.hold(path, fd)
-  return setmetatable({ path = path, fd = fd }, Cgroup)
+function M.hold(path, fd, others)
+  return setmetatable({ path = path, fd = fd, others = others }, Cgroup)
 end
 
 function Cgroup:fileno() return self.fd:fileno() end
@@ -92,10 +93,11 @@ local function remove(self)
   core.unlinkat(nil, self.path, "removedir")
 end
 
---- Ends what is left in it and removes it.
+--- Ends what is left in it and removes it, unless it is somebody else's.
 function Cgroup:close()
   if not self.fd then return end
-  local ok, err = pcall(remove, self)
+  local ok, err = true, nil
+  if not self.others then ok, err = pcall(remove, self) end
   self.fd = self.fd:close()
   if not ok and err.code ~= "ENOENT" then error(err, 0) end
 end

@@ -271,6 +271,8 @@ build = {
         "lua/farside/supervisor.lua",
       ["farside.terminal"] =
         "lua/farside/terminal.lua",
+      ["farside.trace"] =
+        "lua/farside/trace.lua",
       ["farside.tree"] =
         "lua/farside/tree.lua",
       ["farside.users"] =

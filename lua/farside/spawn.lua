@@ -17,6 +17,14 @@ local walker <const> = require "farside.walker"
 
 local M = {}
 
+-- Does something for a step, and says whether it went well; a plan that is
+-- traced (farside.trace) notes the time.
+local function attempt_step(self, index, fn, ...)
+  local trace <const> = self.plan.trace
+  if trace then return trace(index, fn, ...) end
+  return pcall(fn, ...)
+end
+
 ---- the child's side ----
 
 local baton <const> = "+"
@@ -61,10 +69,11 @@ function preparation.exec(self)
 end
 
 -- A step of the child's; its failure is told to the parent.
-local function take_child(self, step)
+local function take_child(self, step, index)
   local prepare = preparation[step.call]
   if prepare then prepare(self) end
-  local ok, failure = pcall(steps.take, step, self.calls, self.values)
+  local ok, failure = attempt_step(self, index, steps.take, step, self.calls,
+                                   self.values)
   if not ok then
     core.sendmsg(self.channel, steps.told(steps.named(step, failure)))
     core._exit(125)
@@ -126,9 +135,10 @@ end
 local function take_parent(self, step, index)
   local ok, failure
   if step.call == "clone" and not step.fail then
-    ok, failure = pcall(make_child, self, step, index)
+    ok, failure = attempt_step(self, index, make_child, self, step, index)
   else
-    ok, failure = pcall(steps.take, step, self.calls, self.values)
+    ok, failure = attempt_step(self, index, steps.take, step, self.calls,
+                               self.values)
   end
   if not ok then error(steps.named(step, failure), 0) end
 end

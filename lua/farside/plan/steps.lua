@@ -80,13 +80,21 @@ function M.show(step)
                                step.call, table.concat(args, ", "))
 end
 
-function Plan:__tostring()
-  local lines = {}
+--- The plan as text.
+-- @tparam[opt] table times a step's number → the seconds that it took
+function Plan:text(times)
+  local lines, before = {}, ""
   for i, step in ipairs(self) do
-    lines[i] = ("%3d  %-7s  %s\n%s-- %s"):format(i, step.where, M.show(step),
-                                              (" "):rep(14), step.label)
+    if times then
+      before = times[i] and ("%6.0f µs  "):format(times[i] * 1e6)
+        or (" "):rep(8) .. "-  "
+    end
+    lines[i] = ("%3d  %-7s  %s%s\n%s-- %s"):format(i, step.where, before,
+      M.show(step), (" "):rep(14 + utf8.len(before)), step.label)
   end
   return table.concat(lines, "\n")
 end
+
+function Plan:__tostring() return self:text() end
 
 return M

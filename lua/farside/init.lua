@@ -22,7 +22,7 @@ local library <const> = {
   raise_limit = "resources", write_oom_score_adj = "resources",
   root = "root", bind_tree = "tree", map_tree = "tree",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
-  network = "network",
+  netns = "netns", network = "network",
   cgroup = "cgroup",
 }
 

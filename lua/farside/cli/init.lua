@@ -14,6 +14,7 @@ local summaries <const> = {
   { "rm", "forget detached containers that have ended" },
   { "completion", "make a shell complete the words of farside" },
   { "net", "list the networks of containers, clear what a crash left" },
+  { "netns", "network namespaces with a name, shared with `ip netns`" },
   { "ls", "list the namespaces of this machine, and what holds them" },
   { "tree", "draw the namespaces of this machine, as text or a picture" },
   { "doctor", "find out what containers can have here, and why not" },

@@ -63,6 +63,8 @@ build = {
         "lua/farside/cli/ls.lua",
       ["farside.cli.net"] =
         "lua/farside/cli/net.lua",
+      ["farside.cli.netns"] =
+        "lua/farside/cli/netns.lua",
       ["farside.cli.plan"] =
         "lua/farside/cli/plan.lua",
       ["farside.cli.ps"] =
@@ -183,6 +185,8 @@ build = {
         "lua/farside/mountinfo.lua",
       ["farside.netlink"] =
         "lua/farside/netlink.lua",
+      ["farside.netns"] =
+        "lua/farside/netns.lua",
       ["farside.network"] =
         "lua/farside/network.lua",
       ["farside.network.address"] =

@@ -7,8 +7,10 @@ local M = {}
 
 --- Root over the whole machine: uid 0 in the first user namespace, which has
 -- the same number on every kernel (PROC_USER_INIT_INO).
-function M.is_root()
-  return core.geteuid() == 0 and
+-- @tparam[opt] int euid the caller's, when it is known
+-- @treturn boolean
+function M.is_root(euid)
+  return (euid or core.geteuid()) == 0 and
     core.readlinkat(nil, "/proc/self/ns/user") == "user:[4026531837]"
 end
 
@@ -91,7 +93,7 @@ end
 -- top (entries of /, for an ordinary user), nofile (its limits)
 function M.facts()
   local uid, gid = core.geteuid(), core.getegid()
-  local root = M.is_root()
+  local root = M.is_root(uid)
   local mounts = require("farside.mountinfo").points()
   return {
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),

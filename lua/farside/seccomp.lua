@@ -261,14 +261,26 @@ local function capability_set(words)
   return set
 end
 
+local own <const> = {} -- those of this file's rules, by the capabilities
+
+-- The same words make the same rules, so these are not even made again.
+local function own_program(capabilities)
+  local key <const> = capabilities == "all" and "all"
+    or table.concat(capabilities, ",")
+  own[key] = own[key] or compiled("ENOSYS",
+                                  own_rules(capability_set(capabilities)))
+  return own[key]
+end
+
 --- The program for a container.
 -- @tparam table|boolean|nil wanted from check
 -- @tparam string|table capabilities the words of those that it has, or "all"
 -- @treturn string|nil for core.seccomp.install; nil when none is wanted
 function M.program(wanted, capabilities)
   if wanted == false then return nil end
-  local list = type(wanted) == "table" and add({}, wanted) or {}
-  if type(wanted) == "table" and wanted.otherwise then
+  if type(wanted) ~= "table" then return own_program(capabilities) end
+  local list <const> = add({}, wanted)
+  if wanted.otherwise then
     return compiled(wanted.otherwise, list)
   end
   return compiled("ENOSYS", add(list, own_rules(capability_set(capabilities))))

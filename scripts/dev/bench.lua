@@ -106,7 +106,7 @@ end
 
 -- The row that others are compared to is the one with `reference`; `wanted` is
 -- the ratio that a row is to keep.
-local function tables(tools)
+local function tables(tools, filter)
   local payload <const> = { "/bin/true" }
   return {
     { title = "start of an interpreter", {
@@ -126,7 +126,7 @@ local function tables(tools)
       command = { driver, here .. "/bench/worker.lua", "plan" },
     }, {
       name = "C, one process, same calls", how = "ask", reference = true,
-      command = { tools .. "/container" },
+      command = { tools .. "/container", filter },
     }, {
       name = "farside run", how = "run", ours = true,
       command = join({ driver, "run", "--" }, payload),
@@ -146,7 +146,7 @@ local function tables(tools)
       command = { driver, here .. "/bench/worker.lua", "readonly" },
     }, {
       name = "C, one process, same calls", how = "ask", reference = true,
-      command = { tools .. "/container", "readonly" },
+      command = { tools .. "/container", filter, "readonly" },
     }, {
       name = "farside run --readonly", how = "run", ours = true,
       command = join({ driver, "run", "--readonly", "--" }, payload),
@@ -298,7 +298,11 @@ end
 
 local function main()
   local set <const> = options()
-  local all <const> = tables(set.tools)
+  local filter <const> = dofile(here .. "/bench/filter.lua")
+  local _filter <close> = setmetatable({}, { __close = function()
+    os.remove(filter)
+  end })
+  local all <const> = tables(set.tools, filter)
   for _, rows in ipairs(all) do
     take(set.tools, rows, set.count)
     summarize(rows)

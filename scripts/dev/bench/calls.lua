@@ -45,6 +45,8 @@ local reasons <const> = {
   capset = "capabilities survive the walker's exec",
   close = program,
   close_range = "what the walker gets is chosen",
+  clone = "of posix_spawn, which the filter has try again",
+  clone3 = "of posix_spawn, which the filter has try again",
   execveat = program,
   fcntl = "what the walker gets is chosen; its program is sealed",
   madvise = "Lua's heap",
@@ -61,8 +63,10 @@ local reasons <const> = {
 
 local lua <const> = per_container(("'%s' '%s/worker.lua' %s"):format(driver,
   here, arg[1] or ""))
-local c <const> = per_container(("'%s/bench/container' %s"):format(build,
-  arg[1] or ""))
+local filter <const> = dofile(here .. "/filter.lua")
+local c <const> = per_container(("'%s/bench/container' '%s' %s"):format(build,
+  filter, arg[1] or ""))
+os.remove(filter)
 
 local names = {}
 for call in pairs(lua) do names[#names + 1] = call end

@@ -9,8 +9,9 @@
  *   payload  is /bin/true
  *
  * For each byte on standard input it makes one container and waits for its
- * end, then answers with a byte. With the argument "readonly" nothing in the
- * container can be written but on mounts of its own.
+ * end, then answers with a byte. The first argument is the file of its filter
+ * of system calls; with a second, "readonly", nothing in the container can be
+ * written but on mounts of its own.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -179,13 +180,14 @@ static void await(int pidfd, int status, int signals) {
     errx(1, "the payload ended with %d", end[1]);
 }
 
-static void run(bool readonly) {
+static void run(bool readonly, const struct filter *filter) {
   struct facts f;
   struct channel c;
   sigset_t forwarded, before;
   int pidfd, ways[KINDS];
   read_facts(&f);
   f.readonly = readonly;
+  f.filter = filter;
   sigemptyset(&forwarded);
   for (const int *s = (int[]){SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1,
                               SIGUSR2, SIGCONT, SIGWINCH, 0}; *s != 0; s++)
@@ -291,7 +293,7 @@ static _Noreturn void child_main(const struct facts *f, struct channel *c,
   int root = make_root(f, files);
   loopback_up();
   enter_root(f, root);
-  drop_privileges();
+  drop_privileges(f);
   must(setsid(), "setsid", "");
   check_parent(c->ends[1]);
   must(sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL),
@@ -303,10 +305,21 @@ static _Noreturn void child_main(const struct facts *f, struct channel *c,
   reap(payload, c->status[1], &all);
 }
 
+static void read_filter(struct filter *f, const char *path) {
+  int fd = must(open(path, O_RDONLY | O_CLOEXEC), "open", path);
+  f->size = (size_t)must((int)read(fd, f->bytes, sizeof f->bytes), "read",
+                         path);
+  close(fd);
+}
+
 int main(int argc, char **argv) {
-  bool readonly = argc > 1 && strcmp(argv[1], "readonly") == 0;
+  static struct filter filter;
+  bool readonly = argc > 2 && strcmp(argv[2], "readonly") == 0;
+  if (argc < 2)
+    errx(2, "usage: container FILTER [readonly] <orders");
+  read_filter(&filter, argv[1]);
   for (char byte; read(0, &byte, 1) == 1;) {
-    run(readonly);
+    run(readonly, &filter);
     must((int)write(1, "\n", 1), "write", "answer");
   }
   return 0;

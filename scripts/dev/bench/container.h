@@ -5,6 +5,7 @@
 #define CONTAINER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,8 +18,15 @@ struct entry {
   mode_t mode;
 };
 
+/* A filter of system calls, as the kernel takes it. */
+struct filter {
+  size_t size;
+  char bytes[32768];
+};
+
 struct facts {
   bool root, readonly;
+  const struct filter *filter;
   unsigned uid, gid;
   int count;
   struct entry top[ENTRIES];
@@ -37,7 +45,7 @@ int make_root(const struct facts *f, int files);
 void enter_root(const struct facts *f, int root);
 
 /* Gives up what root has no need of. */
-void drop_privileges(void);
+void drop_privileges(const struct facts *f);
 
 /* Starts /bin/true in a session of its own; answers its pid. */
 pid_t start_payload(void);

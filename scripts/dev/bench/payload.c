@@ -7,11 +7,14 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "container.h"
@@ -41,10 +44,20 @@ static void drop_capabilities(void) {
   must((int)syscall(SYS_capset, &header, sets), "capset", "");
 }
 
-void drop_privileges(void) {
+static void install(const struct filter *f) {
+  struct sock_fprog program = {
+    .len = (unsigned short)(f->size / sizeof(struct sock_filter)),
+    .filter = (struct sock_filter *)(void *)f->bytes,
+  };
+  must((int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program),
+       "seccomp", "");
+}
+
+void drop_privileges(const struct facts *f) {
   must(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}), "setrlimit", "core");
   drop_capabilities();
   must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "no_new_privs");
+  install(f->filter);
 }
 
 static pid_t spawn(void) {

@@ -39,6 +39,8 @@ build = {
     bin = { farside = "build/farside" },
     lib = { ["farside.core"] = "build/lib/farside/core.so" },
     lua = {
+      ["farside.account"] =
+        "lua/farside/account.lua",
       ["farside.attend"] =
         "lua/farside/attend.lua",
       ["farside.cgroup"] =
@@ -171,6 +173,8 @@ build = {
         "lua/farside/json.lua",
       ["farside.kinds"] =
         "lua/farside/kinds.lua",
+      ["farside.lease"] =
+        "lua/farside/lease.lua",
       ["farside.list"] =
         "lua/farside/list.lua",
       ["farside.list.holders"] =
@@ -203,6 +207,8 @@ build = {
         "lua/farside/network/pasta.lua",
       ["farside.network.wire"] =
         "lua/farside/network/wire.lua",
+      ["farside.network.address"] =
+        "lua/farside/network/address.lua",
       ["farside.options"] =
         "lua/farside/options.lua",
       ["farside.outcome"] =
@@ -235,6 +241,8 @@ build = {
         "lua/farside/reaper.lua",
       ["farside.recipe"] =
         "lua/farside/recipe.lua",
+      ["farside.recipe.identity"] =
+        "lua/farside/recipe/identity.lua",
       ["farside.recipe.mounts"] =
         "lua/farside/recipe/mounts.lua",
       ["farside.recipe.resources"] =
@@ -273,6 +281,8 @@ build = {
         "lua/farside/subid.lua",
       ["farside.supervisor"] =
         "lua/farside/supervisor.lua",
+      ["farside.sysctl"] =
+        "lua/farside/sysctl.lua",
       ["farside.terminal"] =
         "lua/farside/terminal.lua",
       ["farside.trace"] =

@@ -26,6 +26,14 @@ function M.sh(script, recipe)
   return (M.output(recipe):gsub("\n$", ""))
 end
 
+--- The first line of what a recipe's container cannot start for, and the error.
+function M.failure(recipe)
+  recipe[1] = recipe[1] or "/bin/true"
+  local ok, err = pcall(ns.spawn, recipe)
+  assert(not ok, "it started")
+  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
+end
+
 --- A file's text.
 function M.read(path)
   local file <close> = assert(io.open(path))

@@ -5,7 +5,7 @@ local ns = require "farside"
 local containers <const> = require "spec.containers"
 local read <const>, write <const> = containers.read, containers.write
 local host <const>, sh <const> = containers.host, containers.sh
-local tree <const> = containers.tree
+local tree <const>, failure <const> = containers.tree, containers.failure
 
 local root <const> = ns.geteuid() == 0
 
@@ -14,14 +14,6 @@ local function test(name, body)
     t.needs "userns"
     body()
   end)
-end
-
--- The first line of what spawn raises.
-local function failure(recipe)
-  recipe[1] = recipe[1] or "/bin/true"
-  local ok, err = pcall(ns.spawn, recipe)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
 end
 
 describe("among a container's mounts", function()

@@ -157,8 +157,11 @@ end
 -- What every program in there gets: privileges, and the environment and place
 -- of the payload.
 function Container:common()
-  local payload <const> = self.plan[#self.plan].args[1]
-  return { steps = privileges(self), env = by_name(payload.env),
+  local payload <const> = require("farside.step").filled(
+    self.plan[#self.plan].args[1], self.values)
+  local env <const> = payload.env -- another user's home is known inside alone
+  if env.HOME == nil then env.HOME = "/root" end
+  return { steps = privileges(self), env = by_name(env),
            cwd = payload.cwd, path = payload.path }
 end
 

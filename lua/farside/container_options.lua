@@ -45,6 +45,10 @@ function set.env(recipe, text)
   list(recipe, "env")[name or text] = value or true
 end
 
+function set.groups(recipe, text)
+  words(text, list(recipe, "groups"))
+end
+
 function set.share(recipe, text)
   words(text, list(recipe, "share"))
 end

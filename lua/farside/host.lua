@@ -87,19 +87,33 @@ local function mappable(mounts)
   return files[fstype] or false
 end
 
+-- What an ordinary user may map, when all of it is asked for.
+local function granted(which)
+  local subids <const> = require "farside.subid"
+  local ranges <const> = subids.subids(which)
+  if #ranges > 0 then return ranges end
+  require("farside.error").usage(
+    "%s_map: \"auto\" needs a range of ids, and %s", which,
+    subids.granted(which))
+end
+
 --- The facts.
+-- @tparam[opt] table recipe checked
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
--- top (entries of /, for an ordinary user), nofile (its limits)
-function M.facts()
+-- top (entries of /, for an ordinary user), nofile (its limits), subuids and
+-- subgids (what is granted to an ordinary user, when it is asked for)
+function M.facts(recipe)
   local uid, gid = core.geteuid(), core.getegid()
   local root = M.is_root(uid)
   local mounts = require("farside.mountinfo").points()
+  local all <const> = not root and recipe and recipe.uid_map == "auto"
   return {
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),
     below = root and below(mounts) or {},
     top = not root and top(mounts) or {},
     nofile = { core.getrlimit "nofile" },
+    subuids = all and granted "uid", subgids = all and granted "gid",
   }
 end
 

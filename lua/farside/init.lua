@@ -20,6 +20,7 @@ local library <const> = {
   run = "spawn", spawn = "spawn", plan = "plan",
   container = "detached", containers = "detached",
   raise_limit = "resources", write_oom_score_adj = "resources",
+  max_namespaces = "sysctl", lease_ids = "lease",
   root = "root", bind_tree = "tree", map_tree = "tree",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   netns = "netns", network = "network",

@@ -48,6 +48,7 @@ function M.make(recipe, facts)
   network.inside(plan, recipe, facts)
   payload.setup(plan, recipe)
   payload.enter(plan, recipe)
+  identity.become_user(plan, recipe, facts)
   trees:limit()
   local first <const> = #plan + 1
   payload.privileges(plan, recipe)
@@ -63,7 +64,7 @@ end
 -- @raise a message about the recipe
 function M.plan(recipe)
   local checked = require("farside.recipe").check("plan", recipe)
-  return M.make(checked, require("farside.host").facts())
+  return M.make(checked, require("farside.host").facts(checked))
 end
 
 return M

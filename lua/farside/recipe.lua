@@ -4,6 +4,7 @@
 local core <const> = require "farside.core"
 local clock <const> = require "farside.clock"
 local fields <const> = require "farside.fields"
+local identity <const> = require "farside.recipe.identity"
 local mounts <const> = require "farside.recipe.mounts"
 local root <const> = require "farside.recipe.root"
 
@@ -40,15 +41,6 @@ local function variable(value, at, fail, name)
     fail(at, "string without zero bytes expected")
   end
   return value
-end
-
--- An id map in any spelling, or false for the parent's ids.
-local function map(value, where, fail)
-  local ok, result = pcall(require("farside.idmap").parse, value, where)
-  if not ok then
-    fail(where, "%s", (tostring(result):gsub("^.-" .. where .. ": ", "")))
-  end
-  return result
 end
 
 -- A word that the core does not take is told before anything is made.
@@ -137,10 +129,19 @@ M.keys = {
         .. "privilege; netns:NAME; or an interface such as "
         .. "bridge=br0,address=10.7.0.2/24,gateway=10.7.0.1, also macvlan=LINK "
         .. "or move=LINK" },
-  { name = "uid_map", check = map, option = "IN:OUT:COUNT",
-    help = "its user ids, as in 0:100000:65536" },
-  { name = "gid_map", check = map, option = "IN:OUT:COUNT",
+  { name = "uid_map", check = identity.map, option = "IN:OUT:COUNT",
+    help = "its user ids, as in 0:100000:65536; auto: a range of its own, or "
+        .. "with an ordinary user all that he may map" },
+  { name = "gid_map", check = identity.map, option = "IN:OUT:COUNT",
     help = "its group ids; as the user ids when not given" },
+  { name = "user", check = identity.user, option = "USER[:GROUP]",
+    help = "who the command runs as, by name or number; root when not given" },
+  { name = "group", check = identity.id, option = "GROUP",
+    help = "the user's group, when it is another than /etc/passwd says" },
+  { name = "groups", check = identity.groups, option = "GROUP,…",
+    help = "its other groups, in place of those of /etc/group" },
+  { name = "userns", check = fields.boolean, default = true, off = "no_userns",
+    help = "no further user namespaces can be made inside" },
   { name = "monotonic", check = clock.offset, option = "OFFSET",
     help = "set its monotonic clock so far from the caller's: 5m" },
   { name = "boottime", check = clock.offset, option = "OFFSET",
@@ -240,8 +241,6 @@ local function consistent(recipe, fail)
   elseif shared.mnt then
     fail("share", "a container needs its own mnt namespace; "
          .. "use ns.clone to share it")
-  elseif shared.user and (recipe.uid_map or recipe.gid_map) then
-    fail("uid_map", "ids cannot be mapped with share = \"user\"")
   elseif shared.uts and (recipe.hostname or recipe.domainname) then
     fail("hostname", "would rename the host with share = \"uts\"")
   elseif shared.time and (recipe.monotonic or recipe.boottime) then
@@ -288,6 +287,7 @@ function M.check(who, recipe)
     end
     checked.share = checked.share or {}
     consistent(checked, fail)
+    identity.consistent(checked, fail)
     return checked
   end, recipe)
 end

@@ -5,6 +5,7 @@
 -- a plan call.
 -- @classmod Root
 
+local accounts <const> = require "farside.account"
 local core <const> = require "farside.core"
 local special <const> = require "farside.special"
 local trees <const> = require "farside.tree"
@@ -155,9 +156,9 @@ end
 function Root:read(path)
   local file <close> = self:open(path, "rdonly")
   local parts = {}
-  repeat
-    parts[#parts + 1] = try(path, core.read, file, 65536)
-  until not parts[#parts] or parts[#parts] == ""
+  for part in function() return try(path, core.read, file, 65536) end do
+    parts[#parts + 1] = part
+  end
   return table.concat(parts)
 end
 
@@ -183,6 +184,16 @@ end
 function Root:chown(path, uid, gid)
   local fd <close> = self:open(path, "path")
   try(path, core.fchownat, fd, "", uid, gid)
+end
+
+--- A user of its /etc/passwd, with the groups of its /etc/group.
+-- @tparam string|integer user a name or a number, which need not be there
+-- @tparam[opt] string|integer group another than that user's
+-- @tparam[opt] table groups others than those that it is a member of
+-- @treturn table `uid`, `gid`, `groups`, `home`
+-- @raise ENOENT for a name that is not there
+function Root:account(user, group, groups)
+  return accounts.find(self, user, group, groups)
 end
 
 --- Sets the permissions of what is at a path. See fchmodat(2).

@@ -218,7 +218,7 @@ end
 local function to_plan(who, recipe)
   if plans.is(recipe) then return recipe, {} end
   local checked = require("farside.recipe").check(who, recipe)
-  return plans.make(checked, require("farside.host").facts()), checked
+  return plans.make(checked, require("farside.host").facts(checked)), checked
 end
 
 local function start(self)

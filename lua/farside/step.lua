@@ -39,7 +39,10 @@ end
 --- A value with references replaced, at any depth of plain tables.
 function M.filled(value, values)
   if type(value) ~= "table" or getmetatable(value) then return value end
-  if value.ref then return values[value.ref] end
+  if value.ref then
+    local result <const> = values[value.ref]
+    return result and value.field and result[value.field] or result
+  end
   local copy = {}
   for key, element in pairs(value) do copy[key] = M.filled(element, values) end
   return copy

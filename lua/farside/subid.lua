@@ -14,6 +14,25 @@ local kinds <const> = {
 
 ---- what is granted ----
 
+local function check_kind(which)
+  if kinds[which] then return end
+  errors.usage("subids: uid or gid expected, got '%s'", tostring(which))
+end
+
+-- The ranges granted to whoever passes a check.
+local function granted(which, is)
+  local list <const> = {}
+  local file <close> = io.open(kinds[which].file)
+  for line in file and file:lines() or function() end do
+    local who, first, count = line:match "^([^:]+):(%d+):(%d+)$"
+    if who and is(who) then
+      list[#list + 1] = { first = math.tointeger(first),
+                          count = math.tointeger(count) }
+    end
+  end
+  return list
+end
+
 --- The ranges granted to a user by name or by number.
 -- @tparam string which "uid" or "gid"
 -- @tparam[opt] string|integer user a name or uid; the caller without
@@ -21,24 +40,23 @@ local kinds <const> = {
 -- @see subuid(5), subgid(5)
 -- @raise a message about a user that there is not
 function M.subids(which, user)
-  if not kinds[which] then
-    errors.usage("subids: uid or gid expected, got '%s'", tostring(which))
-  end
+  check_kind(which)
   local name, uid = users.find(user or core.getuid())
-  local ranges <const> = {}
-  local file <close> = io.open(kinds[which].file)
-  for line in file and file:lines() or function() end do
-    local who, first, count = line:match "^([^:]+):(%d+):(%d+)$"
-    if who and (who == name or who == tostring(uid)) then
-      ranges[#ranges + 1] = { first = math.tointeger(first),
-                              count = math.tointeger(count) }
-    end
-  end
-  return ranges
+  return granted(which, function(who)
+    return who == name or who == tostring(uid)
+  end)
 end
 
--- "/etc/subuid grants cloudsdk 100000-165535"
-local function granted(which)
+--- The ranges granted to anybody.
+-- @tparam string which "uid" or "gid"
+-- @treturn table as subids
+function M.all(which)
+  return granted(which, function() return true end)
+end
+
+--- What is granted to the caller, in words: "/etc/subuid grants ada
+-- 100000-165535".
+function M.granted(which)
   local name, uid = users.find(core.getuid())
   local words <const> = {}
   for i, range in ipairs(M.subids(which)) do
@@ -106,7 +124,7 @@ function M.write(which, pid, ranges)
   end
   local ok, said = run(file, argv)
   if not ok then
-    return core.errno.EPERM, ("%s; %s"):format(said, granted(which))
+    return core.errno.EPERM, ("%s; %s"):format(said, M.granted(which))
   end
 end
 

@@ -91,6 +91,25 @@ row("set_setgroups", "EPERM", function(err, sys)
   end
 end)
 
+---- becoming somebody ----
+
+row("setresuid setresgid setgroups", "EINVAL", function(err, sys)
+  local kind <const> = err.call == "setresuid" and "uid" or "gid"
+  for id in (err.detail or ""):gmatch "%d+" do
+    if sys:mapped(kind, math.tointeger(id)) == false then
+      return ("%s %s is not mapped in this user namespace: give it more ids, "
+          .. "as with %s_map = \"auto\""):format(kind, id, kind)
+    end
+  end
+end)
+
+row("setgroups", "EPERM", function(_, sys)
+  if (sys.read "/proc/self/setgroups" or ""):find "^deny" then
+    return "setgroups is denied where an ordinary user maps his own group "
+        .. "alone: map more, as with uid_map = \"auto\", or leave groups out"
+  end
+end)
+
 ---- the clocks of a time namespace ----
 
 local offsets <const> = {

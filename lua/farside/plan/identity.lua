@@ -8,10 +8,28 @@ local M = {}
 
 local all <const> = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
 
+-- All that an ordinary user may map: himself as root, then what he is granted.
+local function all_of(own, granted)
+  local map, inside = { { 0, own, 1 } }, 1
+  for _, range in ipairs(granted) do
+    map[#map + 1] = { inside, range.first, range.count }
+    inside = inside + range.count
+  end
+  return map
+end
+
 -- Container root is an unprivileged range when root starts it, and the caller
 -- himself when an ordinary user does.
 local function maps(recipe, facts)
   local uid, gid = recipe.uid_map, recipe.gid_map
+  if uid == "auto" then
+    local leased <const> = facts.root and ref "ids"
+    uid = leased or all_of(facts.uid, facts.subuids)
+    if not gid or gid == "auto" then
+      gid = leased or all_of(facts.gid, facts.subgids)
+    end
+    return uid, gid
+  end
   local own <const> = { { 0, facts.uid, 1 } }
   if not uid then uid = facts.root and { { 0, 100000, 65536 } } or own end
   if not gid then
@@ -42,6 +60,11 @@ function M.identity(plan, recipe, facts)
   end
   resources.group(plan, recipe)
   network.enter(plan, recipe)
+  if recipe.uid_map == "auto" and facts.root then
+    local step = plan:add("parent", "ids that no other container has",
+                          "lease_ids", 65536)
+    step.as, step.kept = "ids", true
+  end
   plan:add("parent", "a child in namespaces of its own", "clone",
       kinds).as = "child"
   network.leave(plan, recipe)
@@ -75,6 +98,14 @@ function M.clocks(plan, recipe)
       "/proc/self/ns/time_for_children", "time")
 end
 
+-- What a change of ids undoes.
+local function secure(plan)
+  plan:add("child", "nobody inside may look into this process", "prctl",
+      "dumpable", false)
+  plan:add("child", "no container without its starter", "prctl", "pdeathsig",
+      "KILL")
+end
+
 -- Root of the user namespace from here on; changing ids clears the parent
 -- death signal, so that comes after.
 function M.become_root(plan, recipe, facts)
@@ -90,14 +121,38 @@ function M.become_root(plan, recipe, facts)
     plan:add("child", "root's group inside", "setresgid", 0, 0, 0)
     plan:add("child", "root inside", "setresuid", 0, 0, 0)
   end
+  if not recipe.userns then
+    plan:add("child", "no user namespaces below this one", "max_namespaces",
+             "user", 0)
+  end
   if not facts.root then
     plan:add("parent", "ways in for its starter, while it still may look",
              "namespaces", ref "child").as = "ways"
   end
-  plan:add("child", "nobody inside may look into this process", "prctl",
-      "dumpable", false)
-  plan:add("child", "no container without its starter", "prctl", "pdeathsig",
-      "KILL")
+  secure(plan)
+end
+
+-- The user that was asked for. What root's id gave stays until privileges are
+-- kept or dropped by name; the program then starts without, as its id is not
+-- root's.
+function M.become_user(plan, recipe, facts)
+  local who <const> = recipe.user
+  if not who then return end
+  local function add(label, ...) plan:add("child", label, ...) end
+  plan:tell("child", "root", "who that is, in the container's own files",
+            "account", who.user, who.group or recipe.group, recipe.groups
+           ).as = "who"
+  add("powers do not go with root's id", "capability.securebits",
+      "no_setuid_fixup")
+  local _, gid = maps(recipe, facts)
+  if recipe.share.user or recipe.groups or not gives_up_groups(facts, gid) then
+    add("the user's groups", "setgroups", ref("who", "groups"))
+  end
+  local group <const>, user <const> = ref("who", "gid"), ref("who", "uid")
+  add("the user's group", "setresgid", group, group, group)
+  add("the user", "setresuid", user, user, user)
+  add("from here on they do", "capability.securebits", "")
+  secure(plan)
 end
 
 return M

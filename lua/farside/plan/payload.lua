@@ -60,6 +60,10 @@ function M.privileges(plan, recipe)
     plan:add("child", "of root's powers inside, these are left",
         "capability.keep", words)
   end
+  if recipe.user and type(recipe.capabilities) == "table" and #words > 0 then
+    plan:add("child", "the user has them, who is not root", "capability.raise",
+             words, "inheritable", "ambient")
+  end
   if recipe.no_new_privs then
     plan:add("child", "and no program gives more", "prctl", "no_new_privs",
         true)
@@ -74,6 +78,7 @@ local path <const> =
 local function environment(recipe)
   local env = { PATH = path, HOME = "/root", container = "farside",
                 TERM = true, LANG = true }
+  if recipe.user then env.HOME = ref("who", "home") end
   for name, value in pairs(recipe.env or {}) do env[name] = value end
   return env
 end

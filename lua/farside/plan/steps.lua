@@ -5,8 +5,8 @@ local M = {}
 local Plan = { __name = "farside.plan" }
 Plan.__index = Plan
 
---- An argument that stands for an earlier result.
-function M.ref(name) return { ref = name } end
+--- An argument that stands for an earlier result, or for a field of it.
+function M.ref(name, field) return { ref = name, field = field } end
 
 function M.new() return setmetatable({}, Plan) end
 
@@ -43,7 +43,9 @@ end
 local show
 
 local function show_table(value)
-  if value.ref then return value.ref end
+  if value.ref then
+    return value.field and value.ref .. "." .. value.field or value.ref
+  end
   local parts = {}
   for i = 1, #value do parts[i] = show(value[i]) end
   local keyed = {}

@@ -173,6 +173,18 @@ build = {
         "lua/farside/json.lua",
       ["farside.kinds"] =
         "lua/farside/kinds.lua",
+      ["farside.layer.cache"] =
+        "lua/farside/layer/cache.lua",
+      ["farside.layer.digest"] =
+        "lua/farside/layer/digest.lua",
+      ["farside.layer.image"] =
+        "lua/farside/layer/image.lua",
+      ["farside.layer.progress"] =
+        "lua/farside/layer/progress.lua",
+      ["farside.layer.tar"] =
+        "lua/farside/layer/tar.lua",
+      ["farside.layer.unpack"] =
+        "lua/farside/layer/unpack.lua",
       ["farside.lease"] =
         "lua/farside/lease.lua",
       ["farside.list"] =
@@ -207,8 +219,6 @@ build = {
         "lua/farside/network/pasta.lua",
       ["farside.network.wire"] =
         "lua/farside/network/wire.lua",
-      ["farside.network.address"] =
-        "lua/farside/network/address.lua",
       ["farside.options"] =
         "lua/farside/options.lua",
       ["farside.outcome"] =

@@ -19,6 +19,8 @@ local wrong <const> = {
     ["root.layers"] = { { upper = "x" }, { layers = {} }, { layers = "a" },
                         {} },
     ["root.layers[1]"] = { { layers = { 1 } }, { layers = { "" } } },
+    ["root.image"] = { { image = "" }, { image = 7 }, { image = {} } },
+    ["root: either image or layers"] = { { image = "a", layers = { "b" } } },
     ["root.upper"] = { { layers = { "a" }, upper = "" },
                        { layers = { "a" }, upper = 7 } },
     ["root: unknown key 'lairs'"] = { { lairs = {} } } },

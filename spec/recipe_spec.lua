@@ -13,8 +13,9 @@ local function complaint(recipe)
 end
 
 local root <const> = { root = true, uid = 0, gid = 0, mappable = true,
-                       below = {}, top = {} }
+                       below = {}, top = {}, archives = {} }
 local user <const> = { root = false, uid = 1000, gid = 100, below = {},
+  archives = {},
   top = { { name = "usr", type = "directory" },
           { name = "bin", type = "symlink", target = "usr/bin" },
           { name = "home", type = "directory", busy = true } } }
@@ -237,7 +238,8 @@ describe("a plan", function()
   end)
 
   it("does so on a file system that cannot only when it must", function()
-    local overlay = { root = true, uid = 0, gid = 0, below = {}, top = {} }
+    local overlay = { root = true, uid = 0, gid = 0, below = {}, top = {},
+                      archives = {} }
     lacks({ "sh" }, overlay, "map_tree")
     has({ "sh", idmap = true }, overlay, "map_tree")
   end)

@@ -31,6 +31,10 @@ function set.layer(recipe, text)
   layers[#layers + 1] = text
 end
 
+function set.image(recipe, text)
+  layered(recipe).image = text
+end
+
 function set.upper(recipe, text)
   layered(recipe).upper = text
 end
@@ -152,7 +156,11 @@ end
 
 for _, spec in ipairs {
   { name = "layer", option = "DIR",
-    help = "a directory as a layer of its files; later ones win" },
+    help = "a directory or a tar archive as a layer of its files; later ones "
+        .. "win" },
+  { name = "image", option = "DIR:TAG",
+    help = "the layers of an image in an OCI layout, with the command, "
+        .. "environment, user and directory that it says" },
   { name = "publish", option = "PORT:PORT",
     help = "lead a port of this machine to one of the container: 8080:80, "
         .. "127.0.0.1:8080:80/udp" },

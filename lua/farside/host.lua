@@ -97,12 +97,27 @@ local function granted(which)
     subids.granted(which))
 end
 
+-- Which of the layers are archives.
+local function archives(recipe)
+  local found <const> = {}
+  local function look(layers)
+    for _, layer in ipairs(layers or {}) do
+      local ok, is = pcall(core.fstatat, nil, layer) -- else told when taken
+      found[layer] = ok and is.type == "file" or nil
+    end
+  end
+  look(recipe.root and recipe.root.layers)
+  for _, mount in ipairs(recipe.mounts or {}) do look(mount.layers) end
+  return found
+end
+
 --- The facts.
 -- @tparam[opt] table recipe checked
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
 -- top (entries of /, for an ordinary user), nofile (its limits), subuids and
--- subgids (what is granted to an ordinary user, when it is asked for)
+-- subgids (what is granted to an ordinary user, when it is asked for),
+-- archives (a set of the layers that are files)
 function M.facts(recipe)
   local uid, gid = core.geteuid(), core.getegid()
   local root = M.is_root(uid)
@@ -114,6 +129,7 @@ function M.facts(recipe)
     top = not root and top(mounts) or {},
     nofile = { core.getrlimit "nofile" },
     subuids = all and granted "uid", subgids = all and granted "gid",
+    archives = recipe and archives(recipe) or {},
   }
 end
 

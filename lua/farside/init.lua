@@ -22,6 +22,7 @@ local library <const> = {
   raise_limit = "resources", write_oom_score_adj = "resources",
   max_namespaces = "sysctl", lease_ids = "lease",
   root = "root", bind_tree = "tree", map_tree = "tree",
+  unpack = "layer.unpack",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   netns = "netns", network = "network",
   cgroup = "cgroup",

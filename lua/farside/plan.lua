@@ -33,6 +33,9 @@ function M.make(recipe, facts)
     files.sources(trees, recipe, facts)
     mounts.sources(trees, recipe)
   end
+  identity.lease(plan, recipe, facts)
+  files.unpack(trees, recipe, facts, identity.maps(recipe, facts))
+  mounts.unpack(trees, recipe, identity.maps(recipe, facts))
   if facts.root then take_trees() end
   identity.identity(plan, recipe, facts)
   resources.by_starter(plan, recipe, facts)

@@ -280,7 +280,11 @@ end
 -- @raise a message that names the key, at the caller's line
 function M.check(who, recipe)
   return fields.check(who, function(value, at, fail)
-    local checked = whole(value, at, fail)
+    local completed <const>, image = root.complete(value)
+    local checked = whole(completed, at, fail)
+    if image then
+      checked.root.layers, checked.root.digests = image.layers, image.digests
+    end
     checked.command = command(checked, fail)
     for _, key in ipairs(M.keys) do
       if checked[key.name] == nil then checked[key.name] = key.default end

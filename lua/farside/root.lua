@@ -39,11 +39,14 @@ local function split(path)
 end
 
 --- The root whose files are at a directory.
--- @tparam string directory
+-- @tparam string|fd directory
 -- @treturn Root
 -- @raise as openat2
 function M.root(directory)
-  local fd = core.openat2(nil, directory, "path,directory")
+  local fd = directory
+  if type(directory) == "string" then
+    fd = core.openat2(nil, directory, "path,directory")
+  end
   return setmetatable({ fd = fd, directory = directory }, Root)
 end
 
@@ -58,7 +61,7 @@ end
 Root.__close = Root.close
 
 function Root:__tostring()
-  return ("root %s"):format(self.directory)
+  return ("root %s"):format(tostring(self.directory))
 end
 
 --- Opens a path inside the root. See openat2(2).

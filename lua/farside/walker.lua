@@ -142,7 +142,9 @@ end
 function Program:refer(value)
   if type(value) ~= "table" or getmetatable(value) then return end
   local found = value.ref and self.values[value.ref]
-  if found and math.type(found) ~= "integer" then self:hold(found) end
+  if type(found) == "table" or type(found) == "userdata" then
+    self:hold(found)
+  end
   for _, element in pairs(value) do self:refer(element) end
 end
 

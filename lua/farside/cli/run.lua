@@ -45,8 +45,12 @@ function M.recipe(word, args)
     end
   end
   table.move(rest, 1, #rest, 1, recipe)
-  if #recipe == 0 then options.usage(word, "a command is expected") end
-  return container.fill(word, values, recipe)
+  container.fill(word, values, recipe)
+  local image <const> = type(recipe.root) == "table" and recipe.root.image
+  if #recipe == 0 and not image then
+    options.usage(word, "a command is expected")
+  end
+  return recipe
 end
 
 -- Who types at a terminal gets one inside, unless it was said otherwise.

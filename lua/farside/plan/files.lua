@@ -21,6 +21,14 @@ local function take_host(trees, facts, idmap)
   end
 end
 
+--- The root's layers that are archives.
+function M.unpack(trees, recipe, facts, uids, gids)
+  local root <const> = recipe.root
+  if root and root.layers then
+    trees:unpack("layer", root, idmapped(recipe, facts), uids, gids)
+  end
+end
+
 --- All trees of the root, opened before anything covers them.
 function M.sources(trees, recipe, facts)
   local root <const>, idmap <const> = recipe.root, idmapped(recipe, facts)

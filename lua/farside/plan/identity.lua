@@ -21,6 +21,7 @@ end
 -- Container root is an unprivileged range when root starts it, and the caller
 -- himself when an ordinary user does.
 local function maps(recipe, facts)
+  if recipe.share.user then return nil end
   local uid, gid = recipe.uid_map, recipe.gid_map
   if uid == "auto" then
     local leased <const> = facts.root and ref "ids"
@@ -45,6 +46,16 @@ local function gives_up_groups(facts, gid)
   return not facts.root and #gid == 1 and gid[1][3] == 1
 end
 
+M.maps = maps
+
+--- The ids, where they have to be found first.
+function M.lease(plan, recipe, facts)
+  if recipe.uid_map ~= "auto" or not facts.root then return end
+  local step = plan:add("parent", "ids that no other container has",
+                        "lease_ids", 65536)
+  step.as, step.kept = "ids", true
+end
+
 -- The child in its new namespaces, waiting; then who it is.
 function M.identity(plan, recipe, facts)
   -- A cgroup namespace begins where its maker is: with a cgroup of its own, the
@@ -60,11 +71,6 @@ function M.identity(plan, recipe, facts)
   end
   resources.group(plan, recipe)
   network.enter(plan, recipe)
-  if recipe.uid_map == "auto" and facts.root then
-    local step = plan:add("parent", "ids that no other container has",
-                          "lease_ids", 65536)
-    step.as, step.kept = "ids", true
-  end
   plan:add("parent", "a child in namespaces of its own", "clone",
       kinds).as = "child"
   network.leave(plan, recipe)
@@ -145,7 +151,7 @@ function M.become_user(plan, recipe, facts)
   add("powers do not go with root's id", "capability.securebits",
       "no_setuid_fixup")
   local _, gid = maps(recipe, facts)
-  if recipe.share.user or recipe.groups or not gives_up_groups(facts, gid) then
+  if not gid or recipe.groups or not gives_up_groups(facts, gid) then
     add("the user's groups", "setgroups", ref("who", "groups"))
   end
   local group <const>, user <const> = ref("who", "gid"), ref("who", "uid")

@@ -36,10 +36,23 @@ function sources.device(trees, mount, as)
     set = attributes(mount, "nosuid", "noexec") })
 end
 
+-- Layers are the container's own, unless it is said otherwise.
+local function idmapped(mount, recipe)
+  if mount.idmap ~= nil then return mount.idmap end
+  return recipe.idmap ~= false
+end
+
 function sources.overlay(trees, mount, as, recipe)
-  local idmap = mount.idmap
-  if idmap == nil then idmap = recipe.idmap ~= false end
-  trees:take_layers(as, mount, idmap)
+  trees:take_layers(as, mount, idmapped(mount, recipe))
+end
+
+--- Layers that are archives.
+function M.unpack(trees, recipe, uids, gids)
+  for i, mount in ipairs(recipe.mounts or {}) do
+    if mount.kind == "overlay" then
+      trees:unpack(name_of(i), mount, idmapped(mount, recipe), uids, gids)
+    end
+  end
 end
 
 --- Opens all that mounts need of the host.

@@ -15,7 +15,7 @@ Trees.__index = Trees
 -- @treturn Trees
 function Trees.new(plan, recipe, facts)
   return setmetatable({ plan = plan, recipe = recipe, facts = facts,
-                        mapped = {}, count = 0 }, Trees)
+                        mapped = {}, unpacked = {}, count = 0 }, Trees)
 end
 
 -- The caller takes them when it is root, since container root may be able to
@@ -52,7 +52,31 @@ end
 
 -- Layers are directories; nothing is a device in there.
 function Trees:take_layer(as, path, idmap)
-  self:take(as, path, { type = "directory", set = { "nodev" } }, idmap)
+  local source <const> = self.unpacked[as] or path
+  self:take(as, source, { type = "directory", set = { "nodev" } }, idmap,
+            ("take %s as a mount of our own"):format(path))
+end
+
+--- Unpacks those layers that are archives, before anything else is made.
+-- @tparam string name
+-- @tparam table layered { layers = { … }, digests = { … } or nil }
+-- @tparam boolean idmap
+-- @param uids map of user ids, of the container
+-- @param gids map of group ids
+function Trees:unpack(name, layered, idmap, uids, gids)
+  local plain <const> = self.recipe.share.user or idmap and self:can_map()
+  for i, layer in ipairs(layered.layers) do
+    if self.facts.archives[layer] then
+      local as = name .. "_" .. i
+      self.plan:add("parent", "the directory of an archive, unpacked once",
+        "unpack", layer, {
+          digest = layered.digests and layered.digests[i],
+          idmap = plain or false, uid_map = not plain and uids or nil,
+          gid_map = not plain and gids or nil,
+        }).as = as .. "_files"
+      self.unpacked[as] = ref(as .. "_files")
+    end
+  end
 end
 
 --- Many trees need more descriptors than a process may usually have. The

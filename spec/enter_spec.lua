@@ -70,6 +70,16 @@ describe("a program started in a container", function()
                      :find "CapBnd:\t0000000000000400")
   end)
 
+  test("is served, and killed, as the payload is", function()
+    local container <close> = sleeper { nice = 5, oom_score_adj = 700,
+                                        affinity = { 0 } }
+    local script = "cut -d' ' -f19 /proc/%s/stat; cat /proc/%s/oom_score_adj;"
+      .. "grep Cpus_allowed_list /proc/%s/status"
+    local its <const> = said(container, (script:gsub("%%s", "2")))
+    assert.equal(its, said(container, (script:gsub("%%s", "self"))))
+    assert.equal("5\n700\nCpus_allowed_list:\t0", its)
+  end)
+
   test("has the payload's environment and place, and its own on top", function()
     local container <close> = sleeper { env = { A = "1", B = "1" },
                                         cwd = "/usr" }

@@ -141,14 +141,18 @@ local function by_name(env)
   return copy
 end
 
--- The steps of the plan that are privileges, with what earlier steps answered.
+-- The steps of the plan that are privileges: data, for they may be taken in
+-- another process. What they refer to is their own process, or what another
+-- of them has answered.
 local function privileges(self)
   local list = {}
   for _, step in ipairs(self.plan) do
-    if step.privilege and step.where == "child" then
-      list[#list + 1] = { call = step.call, label = step.label,
+    if step.privilege then
+      list[#list + 1] = {
+        where = step.where, call = step.call, on = step.on, as = step.as,
+        args = step.args, refers = step.refers, label = step.label,
         fail = step.fail,
-        args = require("farside.step").filled(step.args, self.values) }
+      }
     end
   end
   return list

@@ -169,7 +169,8 @@ function Detached:__tostring() return ("container '%s'"):format(self.name) end
 
 --- What is known of all containers that have a name.
 -- @treturn {table,...} sorted by name: `name`, `status`, `pid`, `created` and
--- `ended` (seconds, as of os.time), `how` and `code` of the end, `command`
+-- `ended` (seconds, as of os.time), `how`, `code` and `why` of its end,
+-- `command`
 -- @raise EACCES for the directory of the records. See openat2(2).
 function M.containers()
   local list = {}
@@ -178,7 +179,8 @@ function M.containers()
       name = record.name, status = record.status,
       pid = record.status == "running" and record.init.pid or nil,
       created = record.created, ended = record.ended, how = record.how,
-      code = record.code, command = record.command, failure = record.failure,
+      code = record.code, why = record.why, failure = record.failure,
+      command = record.command,
     }
   end
   return list

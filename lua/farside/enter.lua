@@ -66,11 +66,14 @@ local function guarded(job, fn, ...)
   tell_failure(job, failure)
 end
 
-local function take_steps(job)
-  for _, step in ipairs(job.steps) do
-    local ok, failure = pcall(steps.take, step, job.calls, {})
-    if not ok then tell_failure(job, steps.named(step, failure)) end
+-- Steps from the `first` on, up to one with the call that is named.
+local function take_steps(job, list, first, last)
+  for i = first, #list do
+    if list[i].call == last then return i end
+    local ok, failure = pcall(steps.take, list[i], job.calls, job.values)
+    if not ok then tell_failure(job, steps.named(list[i], failure)) end
   end
+  return #list + 1
 end
 
 -- A directory that was opened before anything was joined, to be the root.
@@ -91,13 +94,15 @@ local function open_terminal(job)
 end
 
 -- Never returns. Silence on the socket, at its end, means that it went well.
+-- What a filter of system calls may refuse is done before it is installed.
 local function be_program(job)
   if core.recvmsg(job.channel, 1) ~= go then core._exit(125) end
   if job.joined.user and not job.preserve then joins.become_root() end
   core.prctl("dumpable", false)
-  take_steps(job)
+  local rest <const> = take_steps(job, job.within, 1, "seccomp.install")
   if job.tty then guarded(job, open_terminal, job) end
   guarded(job, joins.live_with, job.caller)
+  take_steps(job, job.within, rest)
   guarded(job, execs.become, job.command)
 end
 
@@ -112,8 +117,29 @@ local function clone_program(job)
   core._exit(0)
 end
 
+-- The steps that are taken out here, and those in there.
+local function sort_steps(job)
+  job.outside_steps, job.within, job.values = {}, {}, {}
+  for _, step in ipairs(job.steps) do
+    local list <const> = step.where == "parent" and job.outside_steps
+      or job.within
+    list[#list + 1] = step
+  end
+end
+
+-- What only the caller may do is done to the joiner, whose child has it too.
+local function take_outside(job)
+  if #job.outside_steps == 0 then return end
+  local pid <const> = core.getpid()
+  local self <close> = core.pidfd_open(pid)
+  job.values.child = core.process(pid, self)
+  take_steps(job, job.outside_steps, 1)
+end
+
 -- Never returns.
 local function join(job)
+  sort_steps(job)
+  guarded(job, take_outside, job)
   core.prctl("dumpable", false)
   job.joined = guarded(job, joins.join, job.handles or job.process,
                        job.kinds)

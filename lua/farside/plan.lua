@@ -7,7 +7,8 @@
 -- name under which later steps know its result, the name of the object when
 -- the call is a method, and whether the result of a parent's step is closed
 -- only after the container's end: what must be undone then. Steps that are a
--- `privilege` are taken by every program of the container, not only the first.
+-- `privilege` are taken by every program of the container, not only the first:
+-- a parent's before it is in the container, with itself as the `child`.
 -- A step that has `given` is left out when that result is nil.
 
 local identity <const> = require "farside.plan.identity"
@@ -21,6 +22,13 @@ local steps <const> = require "farside.plan.steps"
 local Trees <const> = require "farside.plan.trees"
 
 local M = { is = steps.is }
+
+-- Steps that every program of the container takes.
+local function privilege(plan, add, ...)
+  local first <const> = #plan + 1
+  add(plan, ...)
+  for i = first, #plan do plan[i].privilege = true end
+end
 
 --- The plan for a checked recipe. Pure: no call is made.
 -- @tparam table recipe from farside.recipe
@@ -38,7 +46,7 @@ function M.make(recipe, facts)
   mounts.unpack(trees, recipe, identity.maps(recipe, facts))
   if facts.root then take_trees() end
   identity.identity(plan, recipe, facts)
-  resources.by_starter(plan, recipe, facts)
+  privilege(plan, resources.by_starter, recipe, facts)
   trees:map_ids()
   network.interfaces(plan, recipe)
   identity.clocks(plan, recipe)
@@ -53,9 +61,7 @@ function M.make(recipe, facts)
   payload.enter(plan, recipe)
   identity.become_user(plan, recipe, facts)
   trees:limit()
-  local first <const> = #plan + 1
-  payload.privileges(plan, recipe)
-  for i = first, #plan do plan[i].privilege = true end
+  privilege(plan, payload.privileges, recipe)
   payload.payload(plan, recipe)
   return plan
 end

@@ -23,7 +23,8 @@ end
 
 local function status(row)
   if row.status ~= "exited" then return row.status end
-  return ("%s %s"):format(row.how == "exit" and "exited" or "signal", row.code)
+  local how <const> = row.how == "exit" and "exited" or "signal"
+  return ("%s %s%s"):format(how, row.code, row.why and " " .. row.why or "")
 end
 
 local function since(row)

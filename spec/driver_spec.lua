@@ -240,7 +240,9 @@ describe("^C", function()
   it("kills the second time in code that does not come back", function()
     local got = same [[lua -e 'local s = ("a"):rep(200000)
       io.open("ready", "w"):close() s:find ".*b"' &
+      used() { cut -d " " -f 14 /proc/$!/stat; }
       until [ -e ready ]; do :; done
+      was=$(used); until [ $(used) -gt $((was + 1)) ]; do :; done
       while kill -INT $! 2>/dev/null; do :; done; wait $!]]
     assert.equal(130, got.code)
   end)

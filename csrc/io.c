@@ -194,6 +194,7 @@ static int bind_umask(lua_State *L) {
 
 static const struct far_word memfd_words[] = {
   {"allow_sealing", MFD_ALLOW_SEALING},
+  {"exec", 0x10}, /* MFD_EXEC */
   {NULL, 0},
 };
 
@@ -201,7 +202,8 @@ static const struct far_word memfd_words[] = {
 A file in memory that has no path; it closes on exec.
 @function memfd_create
 @tparam string name what /proc shows
-@tparam[opt] string flags `allow_sealing`
+@tparam[opt] string flags `allow_sealing`, `exec` (Linux 6.3: it is to be
+executed, whatever the system's setting)
 @treturn fd
 @raise see memfd_create(2).
 */

@@ -207,6 +207,32 @@ describe("a detached container", function()
     assert.equal("running", only().status)
   end)
 
+  test("is removed by whoever insists, whatever it is about to do", function()
+    local function insist()
+      for _ = 1, 8 do
+        local ok, container = pcall(ns.container, "web")
+        if ok then container:remove(true) end
+      end
+    end
+    local function start_often()
+      for _ = 1, 8 do pcall(start) end
+    end
+    local processes = {}
+    for i = 1, 4 do
+      processes[i] = ns.clone({}, i % 2 == 0 and insist or start_often)
+    end
+    for _, process in ipairs(processes) do assert.is_true(process:wait()) end
+    insist() -- what is alive still has a record; the runner sees what has none
+    assert.equal(0, #ns.containers())
+  end)
+
+  test("is removed when its supervisor is stopped", function()
+    local container <close> = start()
+    ns.kill(container.supervisor, "STOP")
+    container:remove(true)
+    assert.is_true(gone(container.record.init))
+  end)
+
   test("gets a name when it has none", function()
     local container <close> = ns.spawn { "/bin/true", detach = true }
     assert.is_truthy(container.name:find "^%l+%-%x+$")

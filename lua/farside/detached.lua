@@ -9,8 +9,8 @@ local serial <const> = require "farside.serial"
 local M = {}
 
 --- A detached container. Fields: `name`; `pid`, its first process; `status`,
--- "running", "exited" or "killed" (its supervisor was, and it with that) when
--- it was looked up. Methods: those of a container, and these.
+-- "running", "starting", "exited" or "killed" (its supervisor was, and it with
+-- that) when it was looked up. Methods: those of a container, and these.
 -- @type Detached
 local Detached = setmetatable({}, { __index = containers.Container })
 Detached.__index = Detached
@@ -24,6 +24,7 @@ end
 local function reach(self)
   local record <const> = self.record
   self.supervisor, self.proc = registry.find(record.supervisor)
+  if record.status == "starting" then return end
   local dir
   self.process, dir = registry.find(record.init)
   containers.close(dir)
@@ -53,7 +54,7 @@ local function hold(record)
                               values = {}, pid = record.init and
                               record.init.pid }, Detached)
   take(self, record)
-  if self.status ~= "running" then return self end
+  if self.ended or self.status == "broken" then return self end
   local ok, failure = pcall(reach, self)
   if ok then return self end
   local ended <const> = not self.supervisor
@@ -131,19 +132,24 @@ end
 -- @tparam[opt] boolean force end it first, if it runs
 -- @raise a message when it runs and is not to be ended
 function Detached:remove(force)
-  local name <const> = self.name
-  if self.status == "removed" then return end
-  if self:running() and not force then
-    require("farside.error").usage("remove: container '%s' is running", name)
-  elseif self:running() then
-    self:stop(0, "KILL")
+  local alive <const> = self.status == "starting" or self:running()
+  if alive and not force then
+    require("farside.error").usage("remove: container '%s' is %s", self.name,
+                                   self.status)
+  elseif self.status == "removed" then
+    return
   end
-  registry.locked(function(dir)
-    local record <const> = registry.read(dir, name)
-    if record and registry.same(record, self.record) then
-      registry.remove(dir, name)
-    end
-  end)
+  local record = registry.drop(self.record)
+  while record do -- it has started meanwhile, or was not to be asked
+    self:close()
+    take(self, record)
+    pcall(reach, self) -- EACCES, ESRCH: it has just ended
+    if self.supervisor then core.kill(self.supervisor, "CONT") end
+    self:stop(0, "KILL")
+    record = registry.drop(self.record)
+  end
+  -- one that starts finds that it was removed, and gives up
+  if self.supervisor then core.poll({ self.supervisor }, 10) end
 end
 
 --- What it has written to its standard streams, as far as it is kept.

@@ -145,6 +145,47 @@ function M.write(dir, record)
   end
 end
 
+--- Whether two records are of the same container, and not of one after the
+-- other with the same name.
+function M.same(a, b)
+  local one, other = a.supervisor, b.supervisor
+  return a.name == b.name and (not (one and other)
+    or one.pid == other.pid and one.start == other.start
+       and one.boot == other.boot)
+end
+
+local function if_there(record, fn)
+  return M.locked(function(dir)
+    local there <const> = M.read(dir, record.name)
+    if not there or not M.same(there, record) then return false end
+    fn(dir, record)
+    return true
+  end)
+end
+
+--- Writes a record over the one of the same container.
+-- @treturn boolean false when there is none any more
+function M.update(record) return if_there(record, M.write) end
+
+--- Takes away the record of a container, if it is there still, and its log.
+-- @treturn boolean false when there is none any more
+function M.forget(record)
+  return if_there(record, function(dir) M.remove(dir, record.name) end)
+end
+
+--- The same, unless the container runs.
+-- @treturn table|nil the record as it is now when it does
+function M.drop(record)
+  return M.locked(function(dir)
+    local there <const> = M.read(dir, record.name)
+    if not there or not M.same(there, record) then return nil end
+    local now <const> = M.settle(dir, there)
+    if now and now.status == "running" then return now end
+    M.remove(dir, record.name)
+    return nil
+  end)
+end
+
 --- All names that have a record, sorted. What a writer that was killed has
 -- left is removed.
 function M.names(dir)
@@ -162,15 +203,19 @@ end
 
 ---- putting right ----
 
--- Does what a thing that was kept would have done at the end: the public call
--- and its arguments.
+-- Makes a public call that is given by its name and arguments.
+local function call(list)
+  local fn = require "farside"
+  for word in list[1]:gmatch "[^.]+" do fn = fn[word] end
+  fn(table.unpack(list, 2))
+end
+
+-- Does what the things that were kept would have done at the end. One that
+-- fails is told in the record and keeps none of the others from being done.
 local function undo(record)
-  local ns <const> = require "farside"
   for i = #(record.undo or {}), 1, -1 do
-    local call <const> = record.undo[i]
-    local fn = ns
-    for word in call[1]:gmatch "[^.]+" do fn = fn[word] end
-    pcall(fn, table.unpack(call, 2)) -- what is undone already is well
+    local ok, failure = pcall(call, record.undo[i])
+    if not ok then record.failure = tostring(failure) end
   end
 end
 
@@ -216,15 +261,6 @@ end
 function M.remove(dir, name)
   pcall(core.unlinkat, dir, name) -- ENOENT
   require("farside.log").remove(name)
-end
-
---- Whether two records are of the same container, and not of one after the
--- other with the same name.
-function M.same(a, b)
-  local one, other = a.supervisor, b.supervisor
-  return a.name == b.name and (not (one and other)
-    or one.pid == other.pid and one.start == other.start
-       and one.boot == other.boot)
 end
 
 --- The record of a container, as it is now.

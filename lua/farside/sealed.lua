@@ -55,7 +55,10 @@ function M.copy()
       .. "farside", core.readlinkat(nil, program))
   end
   local from <close> = core.openat2(nil, program, "rdonly")
-  local copy <const> = core.memfd_create("farside", "allow_sealing")
+  local ok, copy = pcall(core.memfd_create, "farside", "allow_sealing,exec")
+  if not ok then -- EINVAL before Linux 6.3, where all can be executed
+    copy = core.memfd_create("farside", "allow_sealing")
+  end
   for part in function() return core.read(from, 1 << 20) end do
     core.write(copy, part)
   end

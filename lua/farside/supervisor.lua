@@ -40,7 +40,12 @@ local function reserve(record)
 end
 
 local function write(record)
-  registry.locked(function(dir) registry.write(dir, record) end)
+  if registry.update(record) then return end
+  error(errors.remake {
+    call = "spawn", errno = core.errno.ECANCELED, code = "ECANCELED",
+    detail = ("container '%s'"):format(record.name),
+    reason = "it was removed while it started",
+  }, 0)
 end
 
 ---- descriptors ----
@@ -150,10 +155,8 @@ function Keeper:look_after()
   record.status, record.how, record.code = "exited", how, code
   record.why = why
   record.ended, record.undo, record.lost = os.time(), nil, self.log.lost
-  registry.locked(function(dir)
-    if record.rm then return registry.remove(dir, record.name) end
-    registry.write(dir, record)
-  end)
+  local finish <const> = record.rm and registry.forget or registry.update
+  finish(record) -- unless it was removed
 end
 
 -- Takes the name, for a container that the calling process looks after.
@@ -210,9 +213,7 @@ local function keep(recipe, plan, channel)
   end)
   if not ok then
     if keeper then pcall(keeper.container.close, keeper.container) end
-    if record then
-      registry.locked(function(dir) registry.remove(dir, record.name) end)
-    end
+    if record then registry.forget(record) end
     if not errors.is(failure) then
       failure = errors.remake { call = "spawn", reason = tostring(failure) }
     end
@@ -233,9 +234,7 @@ end
 -- @raise as spawn; EEXIST when there is a container of this name
 function M.attached(recipe, plan)
   local record <const> = make(recipe, plan)
-  local function forget()
-    registry.locked(function(dir) registry.remove(dir, record.name) end)
-  end
+  local function forget() registry.forget(record) end
   local ok, container = pcall(require("farside.spawn").launch, plan)
   if not ok then
     forget()

@@ -77,7 +77,7 @@ function M.open(who, name) return hold(registry.get(who, name)) end
 function M.started(name)
   local record <const> = registry.look(name)
   if record then return hold(record) end
-  return setmetatable({ name = name, status = "removed",
+  return setmetatable({ name = name, status = "removed", values = {},
                         ended = { nil, "removed" } }, Detached)
 end
 

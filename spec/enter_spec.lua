@@ -70,6 +70,19 @@ describe("a program started in a container", function()
                      :find "CapBnd:\t0000000000000400")
   end)
 
+  test("is the user that the payload is", function()
+    t.needs "root"
+    local container <close> = sleeper { user = "games" }
+    local script = "grep -E 'Uid|Gid|Groups|Cap' /proc/%s/status"
+    assert.equal(said(container, script:format "2"),
+                 said(container, script:format "self"))
+    local user <const> = ns.root "/":account "games"
+    assert.equal(("%d %s"):format(user.uid, user.home),
+                 said(container, "echo $(id -u) $HOME"))
+    assert.equal("/x", said(container, "echo $HOME",
+                            { env = { HOME = "/x" } }))
+  end)
+
   test("is served, and killed, as the payload is", function()
     local container <close> = sleeper { nice = 5, oom_score_adj = 700,
                                         affinity = { 0 } }

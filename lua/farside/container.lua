@@ -161,11 +161,11 @@ end
 -- What every program in there gets: privileges, and the environment and place
 -- of the payload.
 function Container:common()
-  local payload <const> = require("farside.step").filled(
-    self.plan[#self.plan].args[1], self.values)
-  local env <const> = payload.env -- another user's home is known inside alone
-  if env.HOME == nil then env.HOME = "/root" end
-  return { steps = privileges(self), env = by_name(env),
+  local payload <const> = self.plan[#self.plan].args[1]
+  local env <const> = by_name(payload.env)
+  local home <const> = type(env.HOME) == "table" -- it is known inside alone
+  if home then env.HOME = nil end
+  return { steps = privileges(self), env = env, home = home,
            cwd = payload.cwd, path = payload.path }
 end
 
@@ -217,7 +217,8 @@ function Container:spawn(...)
   local common <const> = self:common()
   local program <const> = require("farside.enter").spawn(self,
     to_command(given, common),
-    { steps = common.steps, cgroup = self.values.cgroup })
+    { steps = common.steps, cgroup = self.values.cgroup,
+      home = common.home and by_name(given.env).HOME == nil })
   reap(self)
   self.programs[#self.programs + 1] = program
   return program

@@ -66,6 +66,13 @@ local function guarded(job, fn, ...)
   tell_failure(job, failure)
 end
 
+-- What steps call, and what opens the root that some are about.
+local function resolve(list)
+  local calls <const> = steps.resolve(list)
+  calls.root = require("farside").root
+  return calls
+end
+
 -- Steps from the `first` on, up to one with the call that is named.
 local function take_steps(job, list, first, last)
   for i = first, #list do
@@ -85,6 +92,22 @@ local function change_root(job)
   if job.directory then core.chdir(job.directory) end
 end
 
+-- What steps about files in there are told to.
+local function open_root(job)
+  for _, step in ipairs(job.within) do
+    if step.on == "root" and not job.values.root then
+      job.values.root = job.calls.root "/"
+    end
+  end
+end
+
+-- The directory of a user whom only the container's files know.
+local function set_home(job)
+  if not job.home then return end
+  local env <const> = job.command.env
+  env[#env + 1] = "HOME=" .. job.values.who.home
+end
+
 local function open_terminal(job)
   local master, slave = core.tty.open(job.tty, 0)
   tell(job, "terminal")
@@ -99,10 +122,12 @@ local function be_program(job)
   if core.recvmsg(job.channel, 1) ~= go then core._exit(125) end
   if job.joined.user and not job.preserve then joins.become_root() end
   core.prctl("dumpable", false)
+  guarded(job, open_root, job)
   local rest <const> = take_steps(job, job.within, 1, "seccomp.install")
   if job.tty then guarded(job, open_terminal, job) end
   guarded(job, joins.live_with, job.caller)
   take_steps(job, job.within, rest)
+  set_home(job)
   guarded(job, execs.become, job.command)
 end
 
@@ -178,8 +203,8 @@ local function packed(job)
     handles = handles, process = passed(job.process), kinds = job.kinds,
     caller = passed(job.caller), channel = passed(job.channel),
     root = passed(job.root), directory = passed(job.directory),
-    preserve = job.preserve, outside = job.outside, tty = job.tty,
-    steps = job.steps, command = command,
+    preserve = job.preserve, home = job.home, outside = job.outside,
+    tty = job.tty, steps = job.steps, command = command,
   }
 end
 
@@ -204,7 +229,7 @@ function M.resume(sheet)
   for i, number in ipairs(job.handles or {}) do
     job.handles[i] = core.fd(number)
   end
-  job.calls = steps.resolve(job.steps)
+  job.calls = resolve(job.steps)
   collectgarbage "stop"
   join(job)
 end
@@ -323,7 +348,7 @@ local function job_of(target, command, options)
   job.command = execs.check("exec", job.command)
   aim(job, target)
   if job.handles and job.kinds then choose(job) end
-  job.calls = steps.resolve(job.steps)
+  job.calls = resolve(job.steps)
   joins.prepare()
   return job
 end
@@ -342,6 +367,7 @@ end
 -- - `root`, `directory`: descriptors of directories to be the root, and to
 --   start in
 -- - `preserve`: keep the caller's ids in another user namespace
+-- - `home`: HOME is that of the user that the step with the result `who` finds
 -- - `trusted`: nobody in there means harm
 -- @treturn Program it has been executed
 -- @raise as setns and exec, and what the steps raise; then nothing runs

@@ -49,6 +49,7 @@ MACHINE    := $(shell uname -m)
 BENCH      := $(O)/bench/container $(O)/bench/runner
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
+FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
 MANUAL     := $(O)/man/farside.3
 MAN_PAGES  := farside.1 farside.3 farside-recipe.5
 DOCS_LUA   := scripts/dev/docs.lua $(wildcard scripts/dev/docs/*.lua)
@@ -225,9 +226,16 @@ $(BENCH): Makefile | need-build
 	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc -o $@ \
 	  $(filter %.c,$^)
 
-$(O)/embedded.c: scripts/dev/embed.lua $(LUA_SRC) $(PAGES) | need-build
+EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)
+$(O)/embedded.c: scripts/dev/embed.lua $(EMBEDDED) | need-build
 	@mkdir -p $(@D)
-	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(LUA_SRC) $(PAGES)
+	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(EMBEDDED)
+
+# The usual filter of system calls, compiled by the core itself, which with the
+# sanitizers a plain lua cannot load.
+$(O)/lua/farside/filters.lua: scripts/dev/filters.lua $(CORE) $(LUA_SRC)
+	@mkdir -p $(@D)
+	$(call say,LUA) $(LUA) $< $@ $(CORE)
 
 $(PAGES): $(DOCS_LUA) $(CORE_SRC) $(LUA_SRC) | need-build
 	@mkdir -p $(@D)

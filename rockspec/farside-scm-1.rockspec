@@ -139,6 +139,8 @@ build = {
         "lua/farside/exec.lua",
       ["farside.fields"] =
         "lua/farside/fields.lua",
+      ["farside.filter"] =
+        "lua/farside/filter.lua",
       ["farside.handle"] =
         "lua/farside/handle.lua",
       ["farside.help"] =

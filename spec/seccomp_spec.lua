@@ -342,3 +342,19 @@ describe("the filter of a container", function()
       container.specs, { "--no-seccomp" }), {}).seccomp)
   end)
 end)
+
+describe("the driver", function()
+  it("has the filter of most containers compiled, and it is the same", function()
+    if t.build:find "sanitize" then
+      return pending "a core with sanitizers is not loaded for this"
+    end
+    local script <const> = [[
+      local usual = require("farside.plan.payload").capabilities
+      local key = require("farside.filter").key(usual)
+      local ready = require("farside.filters")[key]
+      print(ready == require("farside.seccomp").program(nil, usual))]]
+    local pipe <close> = io.popen(("%s/farside -e '%s'"):format(t.build,
+                                                               script))
+    assert.equal("true\n", pipe:read "a")
+  end)
+end)

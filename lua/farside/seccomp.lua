@@ -265,8 +265,7 @@ local own <const> = {} -- those of this file's rules, by the capabilities
 
 -- The same words make the same rules, so these are not even made again.
 local function own_program(capabilities)
-  local key <const> = capabilities == "all" and "all"
-    or table.concat(capabilities, ",")
+  local key <const> = require("farside.filter").key(capabilities)
   own[key] = own[key] or compiled("ENOSYS",
                                   own_rules(capability_set(capabilities)))
   return own[key]

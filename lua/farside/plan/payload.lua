@@ -1,6 +1,7 @@
 --- Steps: names, the recipe's own code, the new root taking over,
 -- what power is left, and the program.
 
+local filters <const> = require "farside.filter"
 local ref <const> = require("farside.plan.steps").ref
 local resources <const> = require "farside.plan.resources"
 
@@ -42,8 +43,7 @@ M.capabilities = {
 }
 
 local function filter(plan, recipe, words)
-  local seccomp <const> = require "farside.seccomp"
-  local program <const> = seccomp.program(recipe.seccomp, words)
+  local program <const> = filters.program(recipe.seccomp, words)
   if program then
     plan:add("child", "system calls that no program in here needs are refused",
              "seccomp.install", program)

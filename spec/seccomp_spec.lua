@@ -344,7 +344,7 @@ describe("the filter of a container", function()
 end)
 
 describe("the driver", function()
-  it("has the filter of most containers compiled, and it is the same", function()
+  it("has the filter of most containers, and it is the same", function()
     if t.build:find "sanitize" then
       return pending "a core with sanitizers is not loaded for this"
     end

@@ -81,6 +81,26 @@ for place, within in pairs { root = networks.as_root,
 end
 
 describe("user mode", function()
+  it("serves who has no privilege at all", function()
+    t.needs("root", "perl", "pasta")
+    beside_internet(networks.as_root, function()
+      ns.mknodat(nil, "/run/tun", "char", "0600", 10, 200)
+      ns.fchmodat(nil, "/run/tun", "0666")
+      ns.mount("/run/tun", "/dev/net/tun", nil, "bind")
+      t.child(function()
+        ns.setgroups {}
+        ns.setresgid(12345, 12345, 12345)
+        ns.setresuid(12345, 12345, 12345)
+        ns.prctl("dumpable", true) -- as who has logged in is
+        local web <close> = networks.serve("web", { user = true,
+                                                    publish = { "8080:80" } })
+        assert.matches("^web ", ask("127.0.0.1", 8080))
+        assert.equal("internet 203.0.113.1",
+                     ns.inside(web, ask, "203.0.113.2", 80))
+      end)
+    end)
+  end)
+
   it("names the packages that are missing", function()
     networks.apart(function()
       hide("pasta", "slirp4netns")

@@ -51,7 +51,7 @@ local commands <const> = {}
 function commands.pasta(pid, want)
   local args = { "pasta", "--quiet", "--foreground", "--config-net",
                  "--no-map-gw", "--dns-forward", M.nameserver.pasta,
-                 "--ns-ifname", want.name, "--pid", "/dev/stdout" }
+                 "--ns-ifname", want.name, "--pid", "/proc/self/fd/1" }
   if core.geteuid() == 0 then
     -- as nobody, which it would become, it could not enter
     table.move({ "--runas", "0:0" }, 1, 2, #args + 1, args)

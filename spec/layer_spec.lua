@@ -221,8 +221,9 @@ describe("an archive as a layer", function()
         { name = ".wh.e" }, { name = "e/z", data = "high\n" },
         { name = "etc/.wh.c" }))
       local recipe <const> = host { root = { layers = { low, high } } }
-      assert.equal("b c|y|z|high", sh("echo $(ls /etc)'|'$(ls /d)'|'$(ls /e)"
-                                      .. "'|'$(cat /etc/c)", recipe))
+      assert.equal("etc/b etc/c d/y e/z high", sh("echo $(cd /; for f in "
+        .. "etc/a etc/b etc/c d/x d/y e/x e/z; do test -e $f && echo $f; done; "
+        .. "cat etc/c)", recipe))
     end)
   end)
 

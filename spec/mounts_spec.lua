@@ -77,7 +77,8 @@ describe("among a container's mounts", function()
   test("one that is optional is left out when its source is not there",
     function()
       local mounts <const> = {
-        { bind = "/no/such/place", at = "/a", optional = true, idmap = true },
+        { bind = "/no/such/place", at = "/a", optional = true,
+          idmap = root or nil },
         { device = "/dev/no-such", optional = true },
         { bind = "/usr", at = "/b", optional = true },
       }
@@ -133,6 +134,16 @@ describe("among a container's mounts", function()
       { bind = directory, at = "/a" },
       { bind = directory, at = "/b", idmap = true },
     } }))
+  end)
+
+  test("ids are shown otherwise for root alone", function()
+    local who <const> = { share = root and "user" or nil }
+    who.idmap = true
+    assert.equal("idmap: only root can have files shown with other ids, in a "
+      .. "user namespace of the container's own", (failure(who)))
+    who.idmap, who.mounts = nil, { { bind = "/", at = "/a", idmap = true } }
+    assert.equal("mounts[1].idmap: only root can have files shown with other "
+      .. "ids, in a user namespace of the container's own", (failure(who)))
   end)
 
   test("an overlay has its layers, and keeps or throws away", function()

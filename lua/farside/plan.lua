@@ -37,6 +37,7 @@ end
 function M.make(recipe, facts)
   local plan = steps.new()
   local trees = Trees.new(plan, recipe, facts)
+  trees:check()
   local function take_trees()
     files.sources(trees, recipe, facts)
     mounts.sources(trees, recipe)

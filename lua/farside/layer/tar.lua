@@ -13,6 +13,7 @@ local M = {}
 
 local BLOCK <const> = 512
 local MOST_EXTENDED <const> = 1 << 20 -- bytes of names and attributes
+local MOST_HIDDEN <const> = 1 << 20   -- white-outs
 
 ---- reading ----
 
@@ -197,11 +198,13 @@ local function white_out(found, name)
   if not hidden then return false end
   if directory == "" then directory = "/" end
   if hidden == ".wh..opq" then
+    if #found.opaque == MOST_HIDDEN then fail "white-outs without end" end
     table.insert(found.opaque, directory)
   elseif not hidden:find "^%.wh%." then
     if hidden == "" or hidden == "." or hidden == ".." then
       fail("%s: a white-out of nothing", name)
     end
+    if #found.hidden == MOST_HIDDEN then fail "white-outs without end" end
     table.insert(found.hidden, { directory = directory, name = hidden })
   end
   return true

@@ -33,9 +33,12 @@ local function packing(file)
   end
 end
 
--- A program in a container of its own, with the ids that the layer has.
+-- A program in a container of its own, with the ids that the layer has. Of the
+-- host's files it sees what everybody may read.
 local function start(ids, recipe)
-  recipe.readonly, recipe.hostname = true, "layer"
+  recipe.readonly, recipe.idmap, recipe.userns = true, false, false
+  recipe.hostname = "layer"
+  recipe.capabilities = recipe.capabilities or "none"
   recipe.uid_map, recipe.gid_map = ids.uid_map, ids.gid_map
   local ok, result = pcall(require("farside.spawn").spawn, recipe)
   if ok then return result end
@@ -64,6 +67,7 @@ local function unpacker(layer, ids, input, words)
     "--xattrs-include=security.capability", "--directory=" .. AT,
     stdin = input, stdout = words, stderr = words, mounts = bind(layer, ids),
     env = { LC_ALL = "C" },
+    capabilities = { "chown", "dac_override", "fowner", "fsetid", "setfcap" },
   })
 end
 

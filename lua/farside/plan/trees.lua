@@ -2,6 +2,7 @@
 -- are shown with the container's ids, and overlays of several. The root and
 -- the mounts are put together of these.
 
+local errors <const> = require "farside.error"
 local ref <const> = require("farside.plan.steps").ref
 local room <const> = require "farside.room"
 
@@ -29,6 +30,19 @@ end
 -- nothing on disk is changed.
 function Trees:can_map()
   return self.facts.root and not self.recipe.share.user
+end
+
+--- Refuses an idmapped mount that was asked for by name where there is none.
+function Trees:check()
+  if self:can_map() then return end
+  local function refuse(where)
+    errors.usage("%s: only root can have files shown with other ids, in a "
+      .. "user namespace of the container's own", where)
+  end
+  if self.recipe.idmap then refuse "idmap" end
+  for i, mount in ipairs(self.recipe.mounts or {}) do
+    if mount.idmap then refuse(("mounts[%d].idmap"):format(i)) end
+  end
 end
 
 --- Takes a tree.

@@ -32,6 +32,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_uts,
   far_open_capability,
   far_open_seccomp,
+  far_open_landlock,
   far_open_tty,
   far_open_lock,
   far_open_nft,

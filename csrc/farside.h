@@ -238,6 +238,7 @@ void far_open_user(lua_State *L);
 void far_open_uts(lua_State *L);
 void far_open_capability(lua_State *L);
 void far_open_seccomp(lua_State *L);
+void far_open_landlock(lua_State *L);
 void far_open_tty(lua_State *L);
 void far_open_lock(lua_State *L);
 void far_open_nft(lua_State *L);

@@ -8,10 +8,8 @@
 #include <unistd.h>
 
 #include "farside.h"
+#include "sys.h"
 
-#ifndef SYS_landlock_create_ruleset /* Linux 5.13 */
-#define SYS_landlock_create_ruleset 444
-#endif
 #define LANDLOCK_VERSION 1 /* LANDLOCK_CREATE_RULESET_VERSION */
 
 static const struct far_word actions[] = {
@@ -50,7 +48,7 @@ landlock(7).
 */
 static int bind_landlock_abi(lua_State *L) {
   far_at_most(L, 0);
-  int r = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION);
+  int r = sys_landlock_create_ruleset(NULL, 0, LANDLOCK_VERSION);
   far_check(L, r, "landlock_abi", NULL);
   lua_pushinteger(L, r);
   return 1;

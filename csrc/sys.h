@@ -198,4 +198,37 @@ static inline int sys_fsmount(int fd, unsigned flags, unsigned attributes) {
   return (int)syscall(SYS_fsmount, fd, flags, attributes);
 }
 
+/* ---- Landlock: 5.13, one number on every architecture ---- */
+
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#define SYS_landlock_add_rule 445
+#define SYS_landlock_restrict_self 446
+#endif
+
+enum { SYS_LANDLOCK_PATH = 1, SYS_LANDLOCK_PORT = 2 };
+
+struct sys_landlock_path {
+  uint64_t rights;
+  int32_t parent;
+} __attribute__((packed));
+
+struct sys_landlock_port {
+  uint64_t rights, port;
+};
+
+static inline int sys_landlock_create_ruleset(const void *about, size_t size,
+                                              unsigned flags) {
+  return (int)syscall(SYS_landlock_create_ruleset, about, size, flags);
+}
+
+static inline int sys_landlock_add_rule(int ruleset, int kind,
+                                        const void *rule) {
+  return (int)syscall(SYS_landlock_add_rule, ruleset, kind, rule, 0);
+}
+
+static inline int sys_landlock_restrict_self(int ruleset) {
+  return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
+}
+
 #endif

@@ -175,6 +175,8 @@ build = {
         "lua/farside/json.lua",
       ["farside.kinds"] =
         "lua/farside/kinds.lua",
+      ["farside.landlock"] =
+        "lua/farside/landlock.lua",
       ["farside.layer.cache"] =
         "lua/farside/layer/cache.lua",
       ["farside.layer.digest"] =

@@ -144,6 +144,10 @@ local function cgroup_base()
   end
 end
 
+function probes.landlock()
+  return pcall(core().landlock_abi), "needs a kernel with Landlock"
+end
+
 function probes.cgroup()
   return cgroup_base(), "needs a cgroup of version 2 that is its own"
 end

@@ -134,6 +134,23 @@ function set.publish(recipe, text, word)
     .. "bridge=NAME, whose ports they are")
 end
 
+-- "ro:/usr,/etc", "bind:80", "optional"
+function set.landlock(recipe, text, word)
+  local rules = list(recipe, "landlock")
+  local kind, values = text:match "^(%l+):(.+)$"
+  if text == "optional" then
+    rules.optional = true
+  elseif not kind then
+    options.usage(word, "--landlock: KIND:PATH[,PATH] expected, got '%s'", text)
+  else
+    for value in values:gmatch "[^,]+" do
+      local numeric <const> = kind == "bind" or kind == "connect"
+      table.insert(list(rules, kind), numeric and math.tointeger(value)
+                   or value)
+    end
+  end
+end
+
 local function assignment(key)
   set[key] = function(recipe, text, word)
     local name, value = text:match "^([%w_]+)=(.+)$"

@@ -25,7 +25,7 @@ local library <const> = {
   unpack = "layer.unpack",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   netns = "netns", network = "network",
-  cgroup = "cgroup",
+  cgroup = "cgroup", confine = "landlock",
 }
 
 setmetatable(ns, {

@@ -89,6 +89,7 @@ local function checked_by(module)
 end
 
 local seccomp <const> = checked_by "farside.seccomp"
+local landlock <const> = checked_by "farside.landlock"
 local network <const> = checked_by "farside.network.keys"
 local resources <const> = setmetatable({}, { __index = function(_, key)
   return function(...)
@@ -152,6 +153,10 @@ M.keys = {
     help = "allow, deny (EPERM), log, kill or an errno such as ENOSYS for "
         .. "system calls, before the usual filter; otherwise:ACTION instead of "
         .. "it" },
+  { name = "landlock", check = landlock, option = "KIND:PATH[,…]",
+    help = "ro:PATH, rw:PATH: only these files are read, or used; bind:PORT, "
+        .. "connect:PORT; scoped:signal, scoped:abstract_unix_socket; optional "
+        .. "where the kernel has less of it" },
   { name = "rlimits", check = resources.rlimits, option = "NAME=LIMIT",
     help = "a resource limit of each process: nofile=1024" },
   { name = "limits", check = resources.limits, option = "NAME=LIMIT",

@@ -80,6 +80,17 @@ row("write_oom_score_adj", "EACCES", function()
       .. "namespace alone"
 end)
 
+row("confine", "EOPNOTSUPP", function(err)
+  if err.landlock then
+    return "`optional = true` does without what the kernel does not know"
+  end
+end)
+
+row("confine", "EOPNOTSUPP ENOSYS", function()
+  return "this kernel has no Landlock, or it is not among the lsm= that it was "
+      .. "started with; `optional = true` does without"
+end)
+
 row("keyctl", "EDQUOT", function(_, sys)
   local most = sys:number "/proc/sys/kernel/keys/maxkeys"
   return most and ("kernel.keys.maxkeys allows %d for each user, and each "

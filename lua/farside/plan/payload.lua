@@ -42,6 +42,13 @@ M.capabilities = {
   "sys_chroot",
 }
 
+local function confine(plan, recipe)
+  if recipe.landlock then
+    plan:add("child", "it does with files and ports what is allowed here",
+             "confine", recipe.landlock)
+  end
+end
+
 local function filter(plan, recipe, words)
   local program <const> = filters.program(recipe.seccomp, words)
   if program then
@@ -50,12 +57,17 @@ local function filter(plan, recipe, words)
   end
 end
 
--- A filter can be installed by whoever gives up new privileges, or still has
--- the power to.
+local function give_up(plan, recipe, words)
+  confine(plan, recipe)
+  filter(plan, recipe, words)
+end
+
+-- Filters are installed, and files given up, by whoever gives up new
+-- privileges, or still has the power to.
 function M.privileges(plan, recipe)
   resources.of_each(plan, recipe)
   local words = recipe.capabilities or M.capabilities
-  if not recipe.no_new_privs then filter(plan, recipe, words) end
+  if not recipe.no_new_privs then give_up(plan, recipe, words) end
   if words ~= "all" then
     plan:add("child", "of root's powers inside, these are left",
         "capability.keep", words)
@@ -67,7 +79,7 @@ function M.privileges(plan, recipe)
   if recipe.no_new_privs then
     plan:add("child", "and no program gives more", "prctl", "no_new_privs",
         true)
-    filter(plan, recipe, words)
+    give_up(plan, recipe, words)
   end
 end
 

@@ -105,6 +105,8 @@ build = {
         "lua/farside/doctor/mounts.lua",
       ["farside.doctor.namespaces"] =
         "lua/farside/doctor/namespaces.lua",
+      ["farside.doctor.network"] =
+        "lua/farside/doctor/network.lua",
       ["farside.doctor.programs"] =
         "lua/farside/doctor/programs.lua",
       ["farside.doctor.security"] =

@@ -62,6 +62,22 @@ describe("the doctor", function()
     if started then assert.is_true(report.ok) end
   end)
 
+  it("says which module a kind of link needs", function()
+    for _, one in ipairs(report) do
+      local kind = one.area == "network" and one.name:match "^link (%S+)"
+      if kind and not one.ok then
+        assert.matches("^link%.add made: .*EOPNOTSUPP", one.reason)
+        local module = kind == "vlan" and "8021q" or kind
+        assert.equal(("the kernel needs the module %s: have root run modprobe "
+          .. "%s"):format(module, module), one.remedy)
+      end
+    end
+    t.needs "userns"
+    for _, kind in ipairs { "veth", "bridge" } do
+      assert.is_true(answer(report, "network", "link " .. kind).ok)
+    end
+  end)
+
   it("names the controllers that version 1 holds", function()
     if not content "/proc/self/cgroup":find ":memory:" then
       pending "needs cgroups of version 1"

@@ -14,7 +14,7 @@ local trial <const> = require "farside.doctor.trial"
 local M = {}
 
 local areas <const> = { "namespaces", "ids", "mounts", "cgroups", "security",
-                        "programs", "container" }
+                        "network", "programs", "container" }
 
 ---- one check ----
 

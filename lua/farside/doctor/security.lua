@@ -17,9 +17,16 @@ local function keyring()
   trial.child({}, function() core.keyctl "join_session_keyring" end)
 end
 
+-- A filter that refuses one call, and shows it.
 local function seccomp()
-  core.seccomp_action "errno"
-  core.seccomp_action "kill_process"
+  trial.child({}, function()
+    core.prctl("no_new_privs", true)
+    core.seccomp.install(core.seccomp.compile("allow", {
+      { "EXDEV", "sethostname" },
+    }))
+    local ok, err = pcall(core.sethostname, "moon")
+    if ok or err.code ~= "EXDEV" then error("it does not filter", 0) end
+  end)
 end
 
 local function landlock()

@@ -67,14 +67,20 @@ build = {
         "lua/farside/cli/net.lua",
       ["farside.cli.netns"] =
         "lua/farside/cli/netns.lua",
+      ["farside.cli.pause"] =
+        "lua/farside/cli/pause.lua",
       ["farside.cli.plan"] =
         "lua/farside/cli/plan.lua",
       ["farside.cli.ps"] =
         "lua/farside/cli/ps.lua",
+      ["farside.cli.resume"] =
+        "lua/farside/cli/resume.lua",
       ["farside.cli.rm"] =
         "lua/farside/cli/rm.lua",
       ["farside.cli.run"] =
         "lua/farside/cli/run.lua",
+      ["farside.cli.stats"] =
+        "lua/farside/cli/stats.lua",
       ["farside.cli.stop"] =
         "lua/farside/cli/stop.lua",
       ["farside.cli.tree"] =

@@ -103,6 +103,16 @@ describe("farside enter", function()
     assert.equal("0\n0", run(line))
   end)
 
+  test("is in the target's control group when asked", function()
+    t.needs "cgroup"
+    local group <close> = require("farside.cgroup").make {}
+    local process <close> = moon { cgroup = group.path }
+    local look = " %d user uts -- tail -n 1 /proc/self/cgroup"
+    local name <const> = "/" .. group.path:match "[^/]*$" .. "\n0"
+    assert.equal(name, run("-c" .. look:format(process.pid)):sub(-#name))
+    assert.not_equal(name, run(look:format(process.pid)):sub(-#name))
+  end)
+
   test("runs a shell when there is no command", function()
     local process <close> = moon()
     local pipe <close> = io.popen(("echo 'hostname; exit 4' | SHELL=/bin/sh "

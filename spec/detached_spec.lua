@@ -431,6 +431,40 @@ describe("on the command line", function()
                                            true))
     end)
 
+  test("containers stand still, go on, and tell what they use",
+    function(directory)
+      t.needs "cgroup"
+      local function farside(arguments)
+        local pipe <close> = io.popen(("XDG_RUNTIME_DIR=%s timeout 60 "
+          .. "%s/farside %s 2>&1 </dev/null; echo $?"):format(directory,
+                                                              t.build,
+                                                              arguments))
+        return (pipe:read "a")
+      end
+      local container <close> = start { limits = {} }
+      local events <const> = container.record.cgroup .. "/cgroup.events"
+      assert.equal("0\n", farside "pause web")
+      assert.matches("frozen 1", io.open(events):read "a")
+      assert.equal("0\n", farside "resume web")
+      assert.matches("frozen 0", io.open(events):read "a")
+      assert.matches("NAME +CPU.*\nweb +%d+%.%d%ds .* 2\n0\n$",
+                     farside "stats web")
+      assert.matches('"processes": 2', farside "stats --json")
+      assert.equal("0\n", farside "pause web")
+      assert.equal("0\n", farside "stop -t 20 web")
+      assert.same({ nil, "signal", 15 }, { container:wait(20) })
+    end)
+
+  test("what needs a cgroup says so", function(directory)
+    start():close()
+    for _, word in ipairs { "pause", "resume", "stats" } do
+      local pipe <close> = io.popen(("XDG_RUNTIME_DIR=%s %s/farside %s web "
+        .. "2>&1"):format(directory, t.build, word))
+      assert.equal(("farside: %s: the container has no cgroup of its own; a "
+        .. "recipe with `limits` has one\n"):format(word), pipe:read "a")
+    end
+  end)
+
   test("the last lines of a log are shown", function(directory)
     local container <close> = sh "seq 5"
     container:wait(20)

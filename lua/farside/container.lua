@@ -288,6 +288,7 @@ end
 function Container:stop(grace, signal)
   if not self.ended then
     pcall(self.signal, self, signal or "TERM") -- ESRCH: it has just ended
+    if self.values.cgroup then pcall(self.resume, self) end -- or never hears
     if self:wait(grace or 10) == nil and not self.ended then
       pcall(self.signal, self, "KILL")
     end

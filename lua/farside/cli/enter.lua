@@ -230,13 +230,11 @@ end
 
 local function cgroup(target)
   local option <const> = "--join-cgroup"
-  local path <const> = content(target, option, "cgroup"):match "0::(%S+)"
-  for _, mount in ipairs(require("farside.mountinfo").points()) do
-    if mount.fstype == "cgroup2" and path then
-      return core.openat2(nil, mount.target .. path, "path,directory")
-    end
-  end
-  usage("%s: no cgroup v2 is mounted here", option)
+  local path <const> = require("farside.cgroup").locate(
+    content(target, option, "cgroup"),
+    require("farside.mountinfo").mountinfo())
+  if not path then usage("%s: no cgroup of version 2 is there", option) end
+  return core.openat2(nil, path, "path,directory")
 end
 
 -- Steps to other ids; whoever is denied setgroups has none to give up.

@@ -158,6 +158,23 @@ describe("a container that a walker makes", function()
   end)
 end)
 
+describe("where there can be no walker", function()
+  -- A container made under a filter, by a child of ours.
+  local function under(rule)
+    t.child(function()
+      ns.prctl("no_new_privs", true)
+      ns.seccomp.install(core.seccomp.compile("allow", { rule }))
+      for _ = 1, 10 do assert(ns.run { "/bin/true" }) end
+    end)
+  end
+
+  for _, rule in ipairs { { "deny", "memfd_create" }, { "ENOSYS", "execveat" },
+                          { "kill", "execveat" } } do
+    test(("containers are made in Lua: %s %s"):format(rule[1], rule[2]),
+         function() under(rule) end)
+  end
+end)
+
 describe("a walker", function()
   -- Has one walk these calls; answers the message that comes back.
   local function walk(calls)

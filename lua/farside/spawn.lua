@@ -82,12 +82,9 @@ end
 
 ---- the parent's side ----
 
--- What is raised when the walker has failed, whose reasons are to be found.
-local stumbled <const> = {}
-
 -- An error that the child sent, or the child's end, which is one too.
 local function child_failed(self, message)
-  if self.quick then error(stumbled, 0) end
+  if self.quick then error("the walker has failed", 0) end
   if message then
     error(errors.remake(require("farside.serial").decode(message)), 0)
   end
@@ -230,12 +227,6 @@ local function start(self)
   if message then child_failed(self, message) end
 end
 
--- Whether it was the walker that failed: it has told so, or has ended.
-local function is_walkers(self, failure)
-  local child <const> = self.quick and self.values.child
-  return failure == stumbled or child and #core.poll({ child }, 0) > 0
-end
-
 -- All that a start consists of, with a walker if `quick` and if it can be.
 local function attempt(plan, quick)
   local mine, channel = core.socketpair "seqpacket"
@@ -247,7 +238,8 @@ local function attempt(plan, quick)
   }
   local ok, failure = pcall(start, self)
   if not ok then
-    local again <const> = is_walkers(self, failure)
+    -- a walker that has just ended fails steps of the parent's as well
+    local again <const> = self.quick and self.values.child
     abandon(self)
     if again then return nil end
     error(failure, 0)

@@ -51,10 +51,14 @@ static void put_tree(int tree, int at, const char *path) {
 
 static int root = -1;
 
-static int open_inside(const char *path) {
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve =
+static int open_in_root(const char *path, uint64_t flags) {
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve =
                          RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   return sys_openat2(root, path, &how);
+}
+
+static int open_inside(const char *path) {
+  return open_in_root(path, 0);
 }
 
 static int open_in(int dir, const char *name, uint64_t flags, mode_t mode) {
@@ -125,7 +129,10 @@ static void symlink_inside(const char *target, const char *path) {
 static void mount_inside(const char *type, const char *path,
                          unsigned long flags, const char *options) {
   char magic[32];
-  int point = directory_inside(path);
+  bool masked = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
+  int point = masked ? open_in_root(path, O_DIRECTORY | O_NOFOLLOW) : -1;
+  if (point == -1)
+    point = directory_inside(path);
   snprintf(magic, sizeof magic, "/proc/self/fd/%d", point);
   must(mount(type, magic, type, flags, options), "mount", path);
   close(point);

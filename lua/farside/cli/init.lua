@@ -4,6 +4,7 @@
 local M = {}
 
 local summaries <const> = {
+  { "tour", "a guided tour of namespaces, on this machine" },
   { "run", "run a command, or a recipe, in a container" },
   { "plan", "print what run would do, step by step" },
   { "exec", "run one more command in a container" },

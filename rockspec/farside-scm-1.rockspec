@@ -83,6 +83,8 @@ build = {
         "lua/farside/cli/stats.lua",
       ["farside.cli.stop"] =
         "lua/farside/cli/stop.lua",
+      ["farside.cli.tour"] =
+        "lua/farside/cli/tour.lua",
       ["farside.cli.tree"] =
         "lua/farside/cli/tree.lua",
       ["farside.clock"] =
@@ -307,6 +309,12 @@ build = {
         "lua/farside/sysctl.lua",
       ["farside.terminal"] =
         "lua/farside/terminal.lua",
+      ["farside.tour"] =
+        "lua/farside/tour.lua",
+      ["farside.tour.beyond"] =
+        "lua/farside/tour/beyond.lua",
+      ["farside.tour.chapters"] =
+        "lua/farside/tour/chapters.lua",
       ["farside.trace"] =
         "lua/farside/trace.lua",
       ["farside.tree"] =

@@ -34,6 +34,10 @@ local recipes <const> = {
   } },
   cgroup = { { "the child +/%S* +/\n", "its parent +/%S* +/" } },
   time = { needs = { "namespace time" }, { "days running +%d+%.%d+ +3" } },
+  tour = { needs = { "namespace time", "filesystem overlay" }, {
+    "on which machine%? +%S+ +moon", "root of moon, process 2",
+    "Welcome to tranquility",
+  } },
 }
 
 local names <const> = {}

@@ -29,6 +29,7 @@ end
 -- @function netns.path
 -- @tparam string name
 -- @treturn string
+-- @raise a message about what is no name
 local function path(name) return check_name("path", name) end
 
 ---- making and removing ----

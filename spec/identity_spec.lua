@@ -230,13 +230,13 @@ describe("a range of ids of a container's own", function()
     end, { "mnt" })
   end
 
-  local function first_of(lease) return lease[1][2] end
+  local function first_of(lease) return lease.map[1][2] end
 
   it("is no other's while it lives, and free afterwards", function()
     alone(function()
       local one <close>, other = ns.lease_ids(), ns.lease_ids()
-      assert.same({ { 0, 524288, 65536 } }, one)
-      assert.same({ { 0, 589824, 65536 } }, other)
+      assert.same({ { 0, 524288, 65536 } }, one.map)
+      assert.same({ { 0, 589824, 65536 } }, other.map)
       other:close()
       other:close() -- means nothing
       local again <close> = ns.lease_ids()
@@ -313,6 +313,20 @@ describe("a range of ids of a container's own", function()
       assert.matches("lease_ids a range of 1000 ids: Resource temporarily "
                      .. "unavailable %(EAGAIN%)", tostring(err))
     end, "farside:7000:2500\n")
+  end)
+
+  it("is held for a detached container by who looks after it", function()
+    t.needs("root", "userns")
+    alone(function()
+      local container = ns.spawn { "/bin/sleep", "1000", uid_map = "auto",
+                                   name = "held", detach = true }
+      local other <close> = ns.lease_ids()
+      assert.equal(589824, first_of(other))
+      container:stop "0s"
+      container:remove()
+      assert.equal(1, #ns.readdir "/run/farside/ids")
+    end)
+    t.reap()
   end)
 
   it("is asked for as a number of ids", function()

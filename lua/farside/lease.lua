@@ -114,23 +114,23 @@ end
 
 ---- leases ----
 
--- A lease is a map of ids, whose only fields are its ranges, that knows how to
--- be given back.
-local function lease(dir, fd, first, count)
-  local methods <const> = {}
-  local self <const> = { { 0, first, count } }
-  function methods.close()
-    if not fd then return end
-    core.unlinkat(dir, tostring(first))
-    fd, dir = fd:close(), dir:close()
-  end
-  return setmetatable(self, { __index = methods, __close = methods.close })
+local Lease <const> = {}
+Lease.__index = Lease
+
+--- Gives it back.
+function Lease:close()
+  if not self.file then return end
+  core.unlinkat(self.directory, tostring(self.map[1][2]))
+  self.file = self.file:close()
+  self.directory:close()
 end
+
+Lease.__close = Lease.close
 
 --- Leases a range of ids that no other container has.
 -- @tparam[opt=65536] integer count
--- @treturn table the map of it, { { 0, FIRST, count } }, with the method
--- `close`, which gives it back
+-- @treturn table `map`, the map of it, { { 0, FIRST, count } }; the method
+-- `close` gives it back
 -- @raise EAGAIN when all are taken
 function M.lease_ids(count)
   count = count or 65536
@@ -140,7 +140,10 @@ function M.lease_ids(count)
   local _, dir = require("farside.state").directory "ids"
   for first in candidates(count) do
     local fd = lock(dir, first, count)
-    if fd then return lease(dir, fd, first, count) end
+    if fd then
+      return setmetatable({ map = { { 0, first, count } }, file = fd,
+                            directory = dir }, Lease)
+    end
   end
   dir:close()
   core.raise(core.errno.EAGAIN, "lease_ids", nil,

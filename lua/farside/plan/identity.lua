@@ -24,7 +24,7 @@ local function maps(recipe, facts)
   if recipe.share.user then return nil end
   local uid, gid = recipe.uid_map, recipe.gid_map
   if uid == "auto" then
-    local leased <const> = facts.root and ref "ids"
+    local leased <const> = facts.root and ref("ids", "map")
     uid = leased or all_of(facts.uid, facts.subuids)
     if not gid or gid == "auto" then
       gid = leased or all_of(facts.gid, facts.subgids)

@@ -37,8 +37,8 @@ describe("the caller's cgroup", function()
 end)
 
 -- A directory that looks like a cgroup, as the caller's own.
-local function pretend(files)
-  local path <const> = t.tmpdir()
+local function pretend(files, path)
+  path = path or t.tmpdir()
   for name, text in pairs(files) do
     local file <close> = assert(io.open(path .. "/" .. name, "w"))
     assert(file:write(text))
@@ -63,14 +63,34 @@ describe("a cgroup that cannot be made", function()
     local path <const> = pretend {
       ["cgroup.controllers"] = "cpu pids\n", ["cgroup.subtree_control"] = "\n",
       ["cgroup.procs"] = "", ["cgroup.events"] = "" }
-    local err <const> = failure { misc = nil, memory = 1, io = {
-      ["8:0"] = { rbps = 1 } } }
+    local err <const> = failure { memory = 1,
+                                  io = { ["8:0"] = { rbps = 1 } } }
     assert.matches("^[^\n]*: cgroup.make " .. path:gsub("%p", "%%%0")
       .. ": no controller memory, io here %(it has cpu pids%) "
       .. "%(EOPNOTSUPP%)\nhint: ", tostring(err))
     local v1 <const> = "cgroup v1 holds memory, io: boot with "
       .. "systemd.unified_cgroup_hierarchy=1, or without the mounts of v1"
     assert.is_true(err.hint == v1 or err.hint == advice, err.hint)
+  end)
+
+  it("since it is systemd's tells how to have one", function()
+    local path <const> = t.tmpdir() .. "/x.scope"
+    t.userns(function()
+      ns.mount("tmpfs", "/run", "tmpfs", "mode=0755")
+      ns.mkdirat(nil, "/run/systemd")
+      ns.mkdirat(nil, "/run/systemd/system")
+      ns.mkdirat(nil, path)
+      ns.mkdirat(nil, path .. "/below")
+      pretend({ ["cgroup.controllers"] = "memory\n",
+                ["cgroup.subtree_control"] = "\n", ["cgroup.procs"] = "1\n",
+                ["cgroup.events"] = "" }, path .. "/below")
+      local err <const> = failure { memory = 1 }
+      assert.equal("EPERM", err.code)
+      assert.equal("it is systemd's", err.reason)
+      assert.equal(advice, err.hint)
+      ns.setxattr(path, "user.delegate", "1")
+      assert.equal("EBUSY", failure { memory = 1 }.code)
+    end)
   end)
 
   it("because of other processes tells how to have one", function()

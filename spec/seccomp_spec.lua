@@ -321,6 +321,28 @@ describe("the filter of a container", function()
       seccomp = { { "deny", "mount" } } }))
   end)
 
+  it("is the init's as well, which says what it needs", function()
+    t.needs "userns"
+    local rule = { "allow" }
+    local recipe <const> = { "/bin/true", seccomp = { rule,
+                                                      otherwise = "kill" } }
+    rule[2] = "read"
+    local ok, err = pcall(ns.run, recipe)
+    assert.is_false(ok)
+    assert.equal("spawn: the child ended early (signal 31)\nhint: the init "
+      .. "lives by the rules of `seccomp`, too, and needs: "
+      .. require("farside.seccomp").init, tostring(err))
+    if ns.uname().machine ~= "x86_64" then return end
+    local needed <const> = require("farside.seccomp").init .. " read openat "
+      .. "newfstatat mprotect brk pread64 arch_prctl set_tid_address access "
+      .. "set_robust_list rseq prlimit64 getrandom"
+    for name in needed:gmatch "%S+" do rule[#rule + 1] = name end
+    assert.is_true(ns.run(recipe))
+    local in_lua <const> = ns.plan(recipe)
+    in_lua.walker = false
+    assert.is_true(ns.run(in_lua))
+  end)
+
   it("is made once for all that want the same", function()
     local seccomp <const> = require "farside.seccomp"
     local program <const> = seccomp.program(nil, { "chown" })

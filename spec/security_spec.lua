@@ -220,6 +220,44 @@ describe("an attacker in a container", function()
       try(write, "/sys/fs/cgroup/cgroup.procs", "0")]] ])
   end)
 
+  -- The five sets of a program that runs in there.
+  local sets <const> = "grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status "
+    .. "| cut -f2 | tr '\\n' ' '"
+
+  test("gets back no capability by executing a program, nor does who joins it",
+    function()
+      local chown <const>, none <const> = "0000000000000001", ("0"):rep(16)
+      local kept <const> = { none, chown, chown, chown, none, "" }
+      for words, wanted in pairs {
+        chown = kept, none = { none, none, none, none, none, "" } } do
+        local recipe <const> = {
+          "/bin/sh", "-c", sets,
+          capabilities = words == "none" and words or { words },
+        }
+        assert.equal(table.concat(wanted, " "), said(recipe))
+        recipe[3], recipe.stdout = "sleep 100", nil
+        local container <close> = ns.spawn(recipe)
+        local reader, writer = ns.pipe()
+        container:exec { "/bin/sh", "-c", sets, stdout = writer }
+        assert.equal(table.concat(wanted, " "), ns.read(reader))
+        reader:close()
+        writer:close()
+      end
+    end)
+
+  test("gets none back by a set-user-id program, and without no_new_privs no "
+    .. "more than were kept", function()
+    t.needs("root", "setpriv")
+    local script <const> = "cp $(command -v grep) /suid && chmod 4755 /suid && "
+      .. "exec setpriv --reuid 1000 --clear-groups /suid CapPrm: "
+      .. "/proc/self/status"
+    local list <const> = { "chown", "setuid", "setgid", "fowner" }
+    assert.equal("CapPrm:\t" .. ("0"):rep(16) .. "\n", said {
+      "/bin/sh", "-c", script, capabilities = list })
+    assert.equal("CapPrm:\t00000000000000c9\n", said {
+      "/bin/sh", "-c", script, capabilities = list, no_new_privs = false })
+  end)
+
   test("has no device nodes but those of /dev", function()
     assert.equal("EPERM EPERM", attack [[
       try(ns.mknodat, nil, "/root/a", "char", "0666", 1, 11)

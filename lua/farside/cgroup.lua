@@ -76,15 +76,21 @@ function M.own()
     .. "systemd boot with systemd.unified_cgroup_hierarchy=1")
 end
 
--- Whether systemd keeps this group for itself: one that it hands over has a
--- mark, on the group or on one above.
+local function marked(path)
+  for _, name in ipairs { "user.delegate", "trusted.delegate" } do
+    local ok, value = pcall(core.getxattr, path, name)
+    if ok and value == "1" then return true end
+  end
+end
+
+local units <const> = { service = true, scope = true, slice = true }
+
+-- Whether systemd keeps this group for itself: the unit that it is in or below
+-- decides, which has a mark when it is handed over.
 local function systemds(path)
   if not has(nil, "/run/systemd/system") then return false end
   while path ~= "" do
-    for _, name in ipairs { "user.delegate", "trusted.delegate" } do
-      local ok, value = pcall(core.getxattr, path, name)
-      if ok and value == "1" then return false end
-    end
+    if units[path:match "%.(%l+)$"] then return not marked(path) end
     path = path:match "^(.*)/[^/]*$"
   end
   return true

@@ -235,11 +235,18 @@ local rules <const> = fields.record({ otherwise = action }, rule)
 
 --- Checks the key of a recipe: a boolean, or a list of rules { action, call…,
 -- condition… } that come before Farside's own; with `otherwise`, an action,
--- they come instead.
+-- they come instead. The init lives by them as well as the program, see init.
 function M.check(value, at, fail)
   if type(value) == "boolean" then return value end
   return rules(value, at, fail)
 end
+
+--- What the init needs itself, which lives by the rules as well, and starts the
+-- program under them.
+M.init = "setsid setitimer chdir fchdir getcwd openat2 close close_range fcntl "
+  .. "dup dup2 dup3 mmap munmap faccessat faccessat2 getpid pidfd_open poll "
+  .. "ppoll rt_sigaction rt_sigprocmask rt_sigtimedwait sendto sendmsg clone "
+  .. "clone3 execve wait4 write kill exit_group"
 
 ---- programs ----
 

@@ -89,9 +89,12 @@ local function child_failed(self, message)
     error(errors.remake(require("farside.serial").decode(message)), 0)
   end
   local _, how, code = self.values.child:wait()
+  local refused <const> = how == "signal" and code == 31 -- SYS
   error(errors.remake {
     call = "spawn", reason = ("the child ended early (%s %d)"):format(how,
                                                                       code),
+    hint = refused and "the init lives by the rules of `seccomp`, too, and "
+      .. "needs: " .. require("farside.seccomp").init or nil,
   }, 0)
 end
 

@@ -46,7 +46,7 @@ CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
 DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
 WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
-BENCH      := $(O)/bench/container $(O)/bench/runner
+BENCH      := $(addprefix $(O)/bench/,container runner network)
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
 FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
@@ -221,6 +221,7 @@ $(O)/obj/embedded.o: $(O)/embedded.c
 $(O)/bench/container: $(addprefix scripts/dev/bench/,container.c host.c \
                         root.c payload.c container.h) csrc/sys.h
 $(O)/bench/runner: scripts/dev/bench/runner.c
+$(O)/bench/network: scripts/dev/bench/network.c
 $(BENCH): Makefile | need-build
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc -o $@ \

@@ -21,7 +21,7 @@ local number <const> = "%d+%.%d%d%d"
 describe("the benchmark", function()
   it("tells a median, its spread and a ratio for each of its rows", function()
     t.needs "userns"
-    local text, ok = bench("--count", "1")
+    local text, ok = bench("--count", "1", "start", "containers")
     assert.is_true(ok, text)
     if text:find "C, one process, same calls +skipped" then
       return pending "needs Linux 6.11, which the C container is written for"
@@ -35,13 +35,26 @@ describe("the benchmark", function()
 
   it("writes the same as JSON", function()
     t.needs "userns"
-    local text, ok = bench("--count", "1", "--json")
+    local text, ok = bench("--count", "1", "--json", "start")
     assert.is_true(ok, text)
     assert.matches("^%[\n  { .* }\n%]\n$", text)
-    assert.matches('"name": "farside run", "median": ' .. number, text)
+    assert.matches('"name": "farside %-e \'\'", "median": ' .. number, text)
+  end)
+
+  it("measures networks beside C and others", function()
+    t.needs "userns"
+    local text, ok = bench("--count", "1", "routes")
+    assert.is_true(ok, text)
+    local times <const> = (" +" .. number):rep(3) .. " +%d+%.%d%d"
+    for _, name in ipairs { "nl:batch", "C, raw netlink, one queue",
+                            "ip %-batch" } do
+      assert.matches("\n  " .. name .. times, text)
+    end
   end)
 
   it("refuses what it does not know", function()
-    assert.equal("usage: bench.lua [--count N] [--json]\n", (bench "--fast"))
+    assert.equal("usage: bench.lua [--count N] [--json] "
+      .. "[start | containers | list | links | routes | labs]...\n",
+      (bench "--fast"))
   end)
 end)

@@ -1,5 +1,6 @@
---- Measures the driver and containers beside others: `make bench`, or
--- `build/farside scripts/dev/bench.lua [--count N] [--json]`.
+--- Measures the driver, containers and networks beside others: `make bench`, or
+-- `build/farside scripts/dev/bench.lua [--count N] [--json] [GROUP…]`, a group
+-- being one of start, containers, list, links, routes, labs.
 --
 -- All rows of a table are taken in turn, in a random order each round, by the
 -- timer bench/runner.c; so what else the machine does falls on all alike, and
@@ -68,7 +69,8 @@ local bwrap <const> = join(words [[ bwrap --unshare-all --unshare-user
 -- From a program that holds so much memory; what a copy of it would take grows
 -- with that.
 local function heaps()
-  local rows <const> = { title = "a container from a large program" }
+  local rows <const> = { title = "a container from a large program",
+                         group = "containers" }
   for _, size in ipairs { "2M", "64M", "256M" } do
     rows[#rows + 1] = {
       name = "ns.run, " .. size, how = "ask", ours = true,
@@ -82,7 +84,8 @@ end
 -- Containers with so many binds; what 1,000 cost is compared to what 100 do.
 -- bwrap reads the list of mounts for each: 1,000 take it a second.
 local function binds()
-  local rows <const> = { title = "a container with binds" }
+  local rows <const> = { title = "a container with binds",
+                         group = "containers" }
   for _, count in ipairs { 10, 100, 1000 } do
     rows[#rows + 1] = {
       name = ("ns.run, %d"):format(count), how = "ask", ours = true,
@@ -110,7 +113,8 @@ local function lists()
   local function quiet(...)
     return { "sh", "-c", 'exec "$@" 2>/dev/null', "sh", ... }
   end
-  return { title = "all namespaces listed", crowd = { 500, 4 }, most = 20, {
+  return { title = "all namespaces listed", group = "list",
+    crowd = { 500, 4 }, most = 20, {
     name = "farside ls", how = "run", ours = true, wanted = 0.6,
     command = quiet(driver, "ls"),
   }, {
@@ -128,7 +132,7 @@ end
 local function tables(tools, filter)
   local payload <const> = { "/bin/true" }
   return {
-    { title = "start of an interpreter", {
+    { title = "start of an interpreter", group = "start", {
       name = "farside -e ''", how = "run", command = { driver, "-e", "" },
       wanted = 0.9, ours = true,
     }, {
@@ -137,7 +141,7 @@ local function tables(tools, filter)
     }, {
       name = "/bin/true", how = "run", command = payload,
     } },
-    { title = "a container of /bin/true", {
+    { title = "a container of /bin/true", group = "containers", {
       name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
       command = { driver, here .. "/bench/worker.lua" },
     }, {
@@ -159,8 +163,9 @@ local function tables(tools, filter)
       name = "the same by ns.clone", how = "run", ours = true,
       command = { driver, "-e", (clone:gsub("%s+", " ")) },
     } },
-    { title = "the host's files read-only", note = "bwrap shares the host's "
-        .. "/sys and makes neither an overlay nor clocks nor control groups", {
+    { title = "the host's files read-only", group = "containers",
+      note = "bwrap shares the host's /sys and makes neither an overlay nor "
+        .. "clocks nor control groups", {
       name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
       command = { driver, here .. "/bench/worker.lua", "readonly" },
     }, {
@@ -185,13 +190,13 @@ local function spelled(row)
 end
 
 -- Runs the timer; answers what each round says, or nil and what went wrong.
-local function time(tools, rows, count, warmup)
+local function time(tools, rows, count, warmup, pause)
   local name <const> = os.tmpname()
   local file <close> = assert(io.open(name, "w"))
   for _, row in ipairs(rows) do file:write(spelled(row)) end
   file:close()
-  local runner = assert(io.popen(("'%s/runner' %d %d <'%s' 2>&1"):format(
-    tools, count, warmup, name)))
+  local runner = assert(io.popen(("'%s/runner' %d %d %d <'%s' 2>&1"):format(
+    tools, count, warmup, pause, name)))
   local lines = {}
   for line in runner:lines() do lines[#lines + 1] = line end
   local ok = runner:close()
@@ -204,7 +209,7 @@ end
 local function usable(tools, rows)
   local list = {}
   for _, row in ipairs(rows) do
-    local ok, reason = time(tools, { row }, 1, 0)
+    local ok, reason = time(tools, { row }, 1, 0, 0)
     if ok then
       list[#list + 1] = row
     elseif row.ours then
@@ -219,7 +224,8 @@ end
 -- The rounds of a table, among the crowd that it wants.
 local function rounds(tools, rows, list, count)
   local function go()
-    return assert(time(tools, list, count, math.min(count, 5)))
+    local warmup <const> = math.min(count, rows.pause and 1 or 5)
+    return assert(time(tools, list, count, warmup, rows.pause or 0))
   end
   if not rows.crowd then return go() end
   local crowd <const> = dofile(here .. "/bench/crowd.lua")
@@ -311,9 +317,13 @@ end
 
 ---- the command line ---------------------------------------------------------
 
+local groups <const> = { start = true, containers = true, list = true,
+                         links = true, routes = true, labs = true }
+
 local function options()
   local build <const> = driver:match "^(.*)/" or "."
-  local set = { count = 200, tools = build .. "/bench" }
+  local set = { count = 200, tools = build .. "/bench", here = here,
+                driver = driver, root = ns.geteuid() == 0, files = {} }
   local i = 1
   while arg[i] do
     local count = arg[i] == "--count" and math.tointeger(tonumber(arg[i + 1]))
@@ -321,21 +331,33 @@ local function options()
       set.json = true
     elseif count and count > 0 then
       set.count, i = count, i + 1
+    elseif groups[arg[i]] then
+      set.groups = set.groups or {}
+      set.groups[arg[i]] = true
     else
-      error("usage: bench.lua [--count N] [--json]", 0)
+      error("usage: bench.lua [--count N] [--json] "
+        .. "[start | containers | list | links | routes | labs]...", 0)
     end
     i = i + 1
   end
   return set
 end
 
-local function main()
-  local set <const> = options()
+-- Those of the groups that were asked for.
+local function chosen(set)
+  local list = {}
+  local networks <const> = dofile(here .. "/bench/networks.lua")
   local filter <const> = dofile(here .. "/bench/filter.lua")
-  local _filter <close> = setmetatable({}, { __close = function()
-    os.remove(filter)
-  end })
-  local all <const> = tables(set.tools, filter)
+  table.insert(set.files, filter)
+  local all <const> = join(tables(set.tools, filter), networks.tables(set))
+  for _, rows in ipairs(all) do
+    if not set.groups or set.groups[rows.group] then list[#list + 1] = rows end
+  end
+  return list
+end
+
+local function main(set)
+  local all <const> = chosen(set)
   for _, rows in ipairs(all) do
     take(set.tools, rows, set.count)
     summarize(rows)
@@ -344,7 +366,12 @@ local function main()
   if set.json then print_json(all) end
 end
 
-local ok, message = pcall(main)
+local ok, message = pcall(function()
+  local set <close> = setmetatable(options(), { __close = function(set)
+    for _, name in ipairs(set.files) do os.remove(name) end
+  end })
+  main(set)
+end)
 if not ok then
   io.stderr:write(tostring(message), "\n")
   os.exit(1)

@@ -1,5 +1,7 @@
 /*
- * Times commands side by side: `runner ROUNDS WARMUP <commands`.
+ * Times commands side by side: `runner ROUNDS WARMUP [PAUSE] <commands`. PAUSE
+ * is the time that the kernel gets after each command to take away what that
+ * has left, milliseconds.
  *
  * A command is a line, its words separated by tabs. The first word says how
  * it is timed: "run" starts the program each time, from before the spawn to
@@ -128,10 +130,13 @@ static void shuffle(int order[]) {
   }
 }
 
-static void run_round(int order[], int null, int64_t took[]) {
+static void run_round(int order[], int null, int64_t took[], int pause_ms) {
+  struct timespec pause = {pause_ms / 1000, pause_ms % 1000 * 1000000L};
   shuffle(order);
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++) {
     took[order[i]] = take(&commands[order[i]], null);
+    (void)nanosleep(&pause, NULL);
+  }
 }
 
 static void print(const int64_t took[]) {
@@ -142,8 +147,8 @@ static void print(const int64_t took[]) {
 int main(int argc, char **argv) {
   int order[COMMANDS], null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int64_t took[COMMANDS];
-  if (argc != 3 || null == -1)
-    errx(2, "usage: runner ROUNDS WARMUP <commands");
+  if (argc < 3 || argc > 4 || null == -1)
+    errx(2, "usage: runner ROUNDS WARMUP [PAUSE] <commands");
   (void)signal(SIGPIPE, SIG_IGN); /* an asked command's end is told */
   read_commands();
   for (int i = 0; i < count; i++) {
@@ -152,8 +157,9 @@ int main(int argc, char **argv) {
       start(&commands[i]);
   }
   int rounds = atoi(argv[1]), warmup = atoi(argv[2]);
+  int pause_ms = argc > 3 ? atoi(argv[3]) : 0;
   for (int i = -warmup; i < rounds; i++) {
-    run_round(order, null, took);
+    run_round(order, null, took, pause_ms);
     if (i >= 0)
       print(took);
   }

@@ -41,6 +41,8 @@ static void (*const areas[])(lua_State *) = {
   far_open_inet,
   far_open_lock,
   far_open_nft,
+  far_open_icmp,
+  far_open_icmpsocket,
 };
 
 int luaopen_farside_core(lua_State *L) {

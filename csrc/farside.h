@@ -247,6 +247,8 @@ void far_open_netlink(lua_State *L);
 void far_open_inet(lua_State *L);
 void far_open_lock(lua_State *L);
 void far_open_nft(lua_State *L);
+void far_open_icmp(lua_State *L);
+void far_open_icmpsocket(lua_State *L);
 
 FAR_EXPORT int luaopen_farside_core(lua_State *L);
 

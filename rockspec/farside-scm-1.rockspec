@@ -59,6 +59,8 @@ build = {
         "lua/farside/cli/exec.lua",
       ["farside.cli.init"] =
         "lua/farside/cli/init.lua",
+      ["farside.cli.lab"] =
+        "lua/farside/cli/lab.lua",
       ["farside.cli.logs"] =
         "lua/farside/cli/logs.lua",
       ["farside.cli.ls"] =
@@ -187,6 +189,54 @@ build = {
         "lua/farside/kinds.lua",
       ["farside.landlock"] =
         "lua/farside/landlock.lua",
+      ["farside.layer.cache"] =
+        "lua/farside/layer/cache.lua",
+      ["farside.layer.digest"] =
+        "lua/farside/layer/digest.lua",
+      ["farside.layer.image"] =
+        "lua/farside/layer/image.lua",
+      ["farside.layer.progress"] =
+        "lua/farside/layer/progress.lua",
+      ["farside.layer.tar"] =
+        "lua/farside/layer/tar.lua",
+      ["farside.layer.unpack"] =
+        "lua/farside/layer/unpack.lua",
+      ["farside.lease"] =
+        "lua/farside/lease.lua",
+      ["farside.lab"] =
+        "lua/farside/lab.lua",
+      ["farside.lab.build"] =
+        "lua/farside/lab/build.lua",
+      ["farside.lab.capture"] =
+        "lua/farside/lab/capture.lua",
+      ["farside.lab.container"] =
+        "lua/farside/lab/container.lua",
+      ["farside.lab.draw"] =
+        "lua/farside/lab/draw.lua",
+      ["farside.lab.link"] =
+        "lua/farside/lab/link.lua",
+      ["farside.lab.neighbours"] =
+        "lua/farside/lab/neighbours.lua",
+      ["farside.lab.node"] =
+        "lua/farside/lab/node.lua",
+      ["farside.lab.options"] =
+        "lua/farside/lab/options.lua",
+      ["farside.lab.ping"] =
+        "lua/farside/lab/ping.lua",
+      ["farside.lab.ready"] =
+        "lua/farside/lab/ready.lua",
+      ["farside.lab.repl"] =
+        "lua/farside/lab/repl.lua",
+      ["farside.lab.shape"] =
+        "lua/farside/lab/shape.lua",
+      ["farside.lab.svg"] =
+        "lua/farside/lab/svg.lua",
+      ["farside.lab.throughput"] =
+        "lua/farside/lab/throughput.lua",
+      ["farside.lab.topology"] =
+        "lua/farside/lab/topology.lua",
+      ["farside.lab.world"] =
+        "lua/farside/lab/world.lua",
       ["farside.layer.cache"] =
         "lua/farside/layer/cache.lua",
       ["farside.layer.digest"] =

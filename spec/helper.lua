@@ -180,6 +180,21 @@ function kinds.lua(name)
   return (pcall(require, name)), "needs the Lua module " .. name
 end
 
+function kinds.file(path)
+  return lfs.attributes(path) ~= nil, "needs the file " .. path
+end
+
+function kinds.qdisc(name)
+  local ok, child = pcall(core().clone, { "user", "mnt", "net" }, in_userns(
+    function()
+      local add <const> = require "farside".qdisc.add
+      local added, err = pcall(add, { dev = "lo", kind = name })
+      os.exit(added or err.code ~= "ENOENT") -- it may want more to be said
+    end))
+  return ok and child:wait() or false,
+    "needs a kernel with the queueing discipline " .. name
+end
+
 function kinds.namespace(name)
   local there = lfs.symlinkattributes("/proc/self/ns/" .. name)
   return there, "needs a kernel with the namespace " .. name

@@ -38,11 +38,35 @@ local recipes <const> = {
     "on which machine%? +%S+ +moon", "root of moon, process 2",
     "Welcome to tranquility",
   } },
+  ["lab/switch"] = { {
+    "sw  switch\n├─ h1  10.0.0.1/24\n└─ h2  10.0.0.2/24\n",
+    "here is h1, which knows of: h1 h2\n", "2 sent, 2 received, 0 lost",
+    "port h2  is UP\n",
+  } },
+  ["lab/routers"] = { {
+    "from h1 to h2:\t[%d.]+\tms\n", "r2:\t10.2.0.0/24\tby 10.0.23.3\n",
+    "without the route:\tnetwork unreachable\n",
+  } },
+  ["lab/tree"] = { {
+    "lab %(211 nodes, 210 links%)\n", "39800 sent, 39800 received, 0 lost",
+  } },
+  ["lab/dumbbell"] = { needs = { "qdisc netem" }, {
+    "├─ right  switch  %(10ms loss 20%%%)\n", "on the same side +0.%d+ ms",
+    "over the line +2%d.%d+ ms, +[2-5]%d %% lost",
+    "slow in one direction +3%d.%d+ ms, +0 %% lost", "mended +0.%d+ ms",
+  } },
+  ["lab/nat"] = { needs = { "nft" }, {
+    "as it is:\tno answer\n", "h2 to web, hidden: [%d.]+ ms\n",
+    "packets that were hidden:\t2\n",
+  } },
 }
 
 local names <const> = {}
-for file in lfs.dir "scripts" do
-  names[#names + 1] = file:match "^(%w+)%.lua$"
+for _, place in ipairs { "", "lab/" } do
+  for file in lfs.dir("scripts/" .. place) do
+    local name <const> = file:match "^(%w+)%.lua$"
+    names[#names + 1] = name and place .. name
+  end
 end
 table.sort(names)
 

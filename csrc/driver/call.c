@@ -30,11 +30,11 @@ void driver_message(const char *text) {
 
 /* ---- ^C ---- */
 
-static void handle_sigint(void (*handler)(int)) {
+static void handle_sigint(void (*handler)(int), struct sigaction *before) {
   /* No SA_RESTART: a system call that blocks must come back for the hook. */
   struct sigaction action = { .sa_handler = handler };
   sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGINT, &action, before);
 }
 
 static void raise_interrupt(lua_State *L, lua_Debug *at) {
@@ -47,7 +47,7 @@ static void raise_interrupt(lua_State *L, lua_Debug *at) {
  * is the way out of C code that never comes back to Lua. */
 static void on_interrupt(int signal) {
   (void)signal;
-  handle_sigint(SIG_DFL);
+  handle_sigint(SIG_DFL, NULL);
   lua_sethook(running, raise_interrupt,
               LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -67,14 +67,18 @@ static int explain(lua_State *L) {
   return 1;
 }
 
+/* There may be calls within calls: a script that opens a prompt. */
 int driver_call(lua_State *L, int nargs, int nresults) {
   int handler = lua_absindex(L, -nargs - 1);
+  struct sigaction before;
+  lua_State *caller = running;
   lua_pushcfunction(L, explain);
   lua_insert(L, handler);
   running = L;
-  handle_sigint(on_interrupt);
+  handle_sigint(on_interrupt, &before);
   int status = lua_pcall(L, nargs, nresults, handler);
-  handle_sigint(SIG_DFL);
+  sigaction(SIGINT, &before, NULL);
+  running = caller;
   lua_remove(L, handler);
   return status;
 }

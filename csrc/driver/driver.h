@@ -68,6 +68,9 @@ bool driver_run(lua_State *L, int status);
 /* Reads, runs and prints until the end of the input. */
 void driver_prompt(lua_State *L);
 
+/* The loader of the module farside.prompt: a function that does so. */
+int driver_open_prompt(lua_State *L);
+
 /* ---- line editing (lineedit.c) ---- */
 
 /* Finds a library for line editing when stdin is a terminal. A function on

@@ -13,6 +13,7 @@
 
 #include <lauxlib.h>
 
+#include "driver.h"
 #include "embedded.h"
 
 extern int luaopen_farside_core(lua_State *L);
@@ -124,6 +125,8 @@ static int preload_index(lua_State *L) {
     return 0;
   if (strcmp(name, "farside.core") == 0)
     lua_pushcfunction(L, luaopen_farside_core);
+  else if (strcmp(name, "farside.prompt") == 0)
+    lua_pushcfunction(L, driver_open_prompt);
   else if (!embedded_find(name))
     return 0;
   else if (strcmp(name, "farside") == 0)

@@ -156,3 +156,13 @@ void driver_prompt(lua_State *L) {
   fflush(stdout);
   driver_set_name(name);
 }
+
+static int prompt(lua_State *L) {
+  driver_prompt(L);
+  return 0;
+}
+
+int driver_open_prompt(lua_State *L) {
+  lua_pushcfunction(L, prompt);
+  return 1;
+}

@@ -64,17 +64,17 @@ end
 
 -- Waits for the child's first message; without one, raises what it raised.
 local function first_message(channel, child)
-  local data, descriptors = core.recvmsg(channel, 1)
-  if data then return descriptors end
+  local data, descriptors = core.recvmsg(channel, 16)
+  if data then return data, descriptors end
   local _, how, code = child:wait()
   error(("new: the child ended before it was ready (%s %d)"):format(how, code),
     0)
 end
 
--- A handle, and what holds a pid namespace.
-local function make(kind, options)
+-- A handle, and what holds a pid namespace, which may be the parent's child.
+local function make(kind, options, parent)
   if kind == "pid" then
-    local process, control = holder.new()
+    local process, control = holder.new(parent)
     return core.open(process, kind), process, control
   end
   local one, other = core.socketpair "seqpacket"
@@ -96,13 +96,17 @@ local function make_within(user, kind, options)
   local child <close> = require("farside.clone").clone({}, function()
     mine:close()
     core.setns(user, "user")
-    core.sendmsg(theirs, "+", { make(kind, options) })
+    local made, process, control = make(kind, options, true)
+    core.sendmsg(theirs, ("<i4"):pack(process and process.pid or 0),
+                 { made, process, control })
   end)
   theirs:close()
-  local descriptors <const> = first_message(mine, child)
+  local data <const>, descriptors <const> = first_message(mine, child)
   child:wait()
   local made <close> = descriptors[1]
-  return core.open(made, kind), descriptors[2], descriptors[3]
+  local pidfd <close> = descriptors[2]
+  local process = pidfd and core.process(("<i4"):unpack(data), pidfd)
+  return core.open(made, kind), process, descriptors[3]
 end
 
 -- The clone that failed is not what the user called.

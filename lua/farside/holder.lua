@@ -95,11 +95,12 @@ function M.adopt(process, control)
 end
 
 --- A new holder in a pid namespace of its own.
+-- @tparam[opt] boolean parent it is to be a child of the caller's parent
 -- @treturn process
 -- @treturn fd the owner's end of the socket
-function M.new()
+function M.new(parent)
   local mine, theirs = core.socketpair "seqpacket"
-  local ok, process = pcall(core.clone, { "pid" }, function()
+  local ok, process = pcall(core.clone, { "pid", parent = parent }, function()
     pcall(run, theirs)
     core._exit(1)
   end)

@@ -26,6 +26,7 @@ local library <const> = {
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   netns = "netns", network = "network",
   cgroup = "cgroup", confine = "landlock",
+  lab = "lab",
 }
 
 setmetatable(ns, {

@@ -22,6 +22,7 @@ local summaries <const> = {
   { "ls", "list the namespaces of this machine, and what holds them" },
   { "tree", "draw the namespaces of this machine, as text or a picture" },
   { "doctor", "find out what containers can have here, and why not" },
+  { "lab", "run a script that makes a network lab, then a prompt in it" },
 }
 
 --- { { word, summary }, … } in the order of the help text.

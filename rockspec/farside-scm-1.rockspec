@@ -187,22 +187,6 @@ build = {
         "lua/farside/json.lua",
       ["farside.kinds"] =
         "lua/farside/kinds.lua",
-      ["farside.landlock"] =
-        "lua/farside/landlock.lua",
-      ["farside.layer.cache"] =
-        "lua/farside/layer/cache.lua",
-      ["farside.layer.digest"] =
-        "lua/farside/layer/digest.lua",
-      ["farside.layer.image"] =
-        "lua/farside/layer/image.lua",
-      ["farside.layer.progress"] =
-        "lua/farside/layer/progress.lua",
-      ["farside.layer.tar"] =
-        "lua/farside/layer/tar.lua",
-      ["farside.layer.unpack"] =
-        "lua/farside/layer/unpack.lua",
-      ["farside.lease"] =
-        "lua/farside/lease.lua",
       ["farside.lab"] =
         "lua/farside/lab.lua",
       ["farside.lab.build"] =
@@ -237,6 +221,8 @@ build = {
         "lua/farside/lab/topology.lua",
       ["farside.lab.world"] =
         "lua/farside/lab/world.lua",
+      ["farside.landlock"] =
+        "lua/farside/landlock.lua",
       ["farside.layer.cache"] =
         "lua/farside/layer/cache.lua",
       ["farside.layer.digest"] =

@@ -281,6 +281,15 @@ describe("a root", function()
     end)
   end)
 
+  test("of layers has nothing that can be written, when asked", function()
+    local low <const>, high <const> = tree(), tree()
+    write(low .. "/a", "low\n")
+    assert.equal("low\n2", sh(
+      "cat /a; touch /a /b 2>&1 | grep -c Read-only",
+      host { root = { layers = { low, high } }, readonly = true }))
+    assert.equal("low\n", read(low .. "/a"))
+  end)
+
   test("that is kept is for nobody else out here", function()
     local low, upper = tree(), tree()
     sh("echo x > /x; chmod 4755 /x", host {

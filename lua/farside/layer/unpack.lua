@@ -248,7 +248,9 @@ local function unpack(archive, way, ids)
   local place <const> = cache.place(archive.digest, way)
   if cache.has(archive.digest, way) then return place end
   local partial <const> = place .. ".partial"
-  remove(partial, ids) -- what a crash has left
+  if pcall(core.fstatat, nil, partial) then
+    remove(partial, ids) -- what a crash has left
+  end
   make(partial, ids)
   local ok, err = pcall(fill, archive, partial, ids)
   if ok then
@@ -273,7 +275,7 @@ local function digest(value, where, fail)
   return value:lower()
 end
 
-local options <const> = fields.record {
+local known <const> = fields.record {
   uid_map = map, gid_map = map, idmap = fields.boolean, digest = digest,
 }
 
@@ -314,8 +316,8 @@ end
 -- @raise EINVAL with the reason for what may not be a layer: names that are
 -- absolute or go up, links out of it, devices, more than there is room for, an
 -- end too soon, another digest; then nothing is left
-function M.unpack(path, given)
-  local want <const> = fields.check("unpack", options, given or {})
+function M.unpack(path, options)
+  local want <const> = fields.check("unpack", known, options or {})
   local ids, way = ids_of(want)
   if want.digest and cache.has(want.digest, way) then
     return cache.place(want.digest, way)

@@ -308,6 +308,30 @@ describe("after kill -9", function()
     assert.equal("running", only().status)
   end)
 
+  test("what was made for the container is undone, but not after a boot",
+    function()
+      local undone = {}
+      rawset(ns, "undo_for_spec", function(what) undone[#undone + 1] = what end)
+      local function dead(name, other)
+        local process = ns.clone({}, function() end)
+        local identity <const> = registry.identity(process)
+        process:wait()
+        for key, value in pairs(other or {}) do identity[key] = value end
+        registry.locked(function(dir)
+          registry.write(dir, { name = name, status = "running",
+            supervisor = identity, init = identity, namespaces = {},
+            undo = { { "undo_for_spec", name .. "'s first" }, { "nosuch.call" },
+                     { "undo_for_spec", name .. "'s last" } } })
+        end)
+      end
+      dead "web"
+      dead("old", { boot = "another" })
+      local list <const> = ns.containers()
+      assert.same({ "web's last", "web's first" }, undone)
+      assert.is_nil(list[1].failure)
+      assert.is_string(list[2].failure)
+    end)
+
   test("of a writer nothing half-written is left", function()
     registry.locked(function(dir)
       local half <close> = ns.openat2(dir, ".web.1", "wronly,create,excl",

@@ -212,7 +212,9 @@ end
 
 -- Does what the things that were kept would have done at the end. One that
 -- fails is told in the record and keeps none of the others from being done.
+-- Nothing that was kept has outlived the boot.
 local function undo(record)
+  if record.supervisor.boot ~= boot() then return end
   for i = #(record.undo or {}), 1, -1 do
     local ok, failure = pcall(call, record.undo[i])
     if not ok then record.failure = tostring(failure) end

@@ -248,6 +248,18 @@ describe("list", function()
     end)
   end)
 
+  it("says so when /proc hides the processes of others", function()
+    alone(function()
+      core.mount("proc", "/proc", "proc", "hidepid=2")
+      assert.is_nil(ns.list().unseen.hidden) -- but not from this one
+      core.capability.drop("sys_ptrace", "effective")
+      assert.is_true(ns.list().unseen.hidden)
+    end)
+    assert.equal("without permission to look at 2 processes, what /proc hides "
+      .. "(hidepid)", require("farside.list.words").unseen {
+        processes = 2, hidden = true })
+  end)
+
   it("is right while processes come and go", function()
     alone(function()
       local own <const> = id_of(nil, "user")

@@ -298,7 +298,8 @@ end
 --
 -- The list has a field `unseen`: how many `processes`, `mounts` (mount
 -- namespaces), `sockets` and `relatives` (namespaces without owner) could not
--- be looked at for lack of permission
+-- be looked at for lack of permission; and `hidden` when /proc, by its option
+-- hidepid, shows no processes of others
 -- @raise a message about the options; ESRCH or EACCES for `pid`. See
 -- namespaces(7), lsns(8).
 -- @usage for _, n in ipairs(ns.list { type = "net" }) do

@@ -18,7 +18,8 @@ local function runs(name)
   if not ok then
     error(("%s %s: %s"):format(name, flag, said ~= "" and said or "failed"), 0)
   end
-  return printed:match "%d+%.[%d.]*%d" or "no version is told"
+  local line <const> = printed:match "^[^\n]*"
+  return line:match "%d+%.[%d.]*%d" or "no version is told"
 end
 
 -- Set-user-id, or with the capability in its file.

@@ -111,6 +111,15 @@ local function add_mounts(self)
   end
 end
 
+-- Whether /proc keeps the processes of others out of sight, even their number.
+local function hides()
+  local file <close> = io.open "/proc/self/mountinfo"
+  local text = file and file:read "a" or ""
+  local how = text:match " /proc [^\n]* %- proc [^\n]*hidepid=(%w+)"
+  return how and how ~= "0" and how ~= "off"
+    and not core.capability.has "sys_ptrace"
+end
+
 ---- sockets ----
 
 -- The namespace of a socket of a process: a handle, or nil and why.
@@ -287,6 +296,7 @@ function M.look()
   for _, process in ipairs(self.seen) do add_sockets(self, process) end
   add_mounts(self)
   add_relatives(self)
+  self.unseen.hidden = hides() or nil
   return self
 end
 

@@ -47,12 +47,12 @@ local unseen <const> = {
   { "mounts", "the mounts of %d namespace", "the mounts of %d namespaces" },
   { "sockets", "%d socket", "%d sockets" },
   { "relatives", "the owner of %d namespace", "the owners of %d namespaces" },
+  { "hidden", nil, "what /proc hides (hidepid)" },
 }
 
---- Says on stderr what could not be looked at, if there is any.
--- @tparam string word the sub-command
+--- What could not be looked at, in words; nil when there is nothing.
 -- @tparam table counts as of ns.list
-function M.tell_unseen(word, counts)
+function M.unseen(counts)
   local list = {}
   for _, one in ipairs(unseen) do
     local count = counts[one[1]]
@@ -60,10 +60,16 @@ function M.tell_unseen(word, counts)
       list[#list + 1] = one[count == 1 and 2 or 3]:format(count)
     end
   end
-  if #list > 0 then
-    io.stderr:write("farside ", word, ": without permission to look at ",
-      table.concat(list, ", "), "\n")
-  end
+  return #list > 0 and "without permission to look at "
+    .. table.concat(list, ", ") or nil
+end
+
+--- Says so on stderr.
+-- @tparam string word the sub-command
+-- @tparam table counts
+function M.tell_unseen(word, counts)
+  local text <const> = M.unseen(counts)
+  if text then io.stderr:write("farside ", word, ": ", text, "\n") end
 end
 
 return M

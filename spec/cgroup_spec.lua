@@ -310,6 +310,23 @@ describe("a container with limits", function()
       .. "/memory.max"))
   end, "controllers")
 
+  test("has rates of disks, and huge pages, where there are some", function()
+    t.needs "controllers"
+    local ok, disk = pcall(ns.fstatat, nil, "/dev/vda")
+    local sizes <const> = ns.faccessat(nil, "/sys/kernel/mm/hugepages", "")
+    if not (ok and disk.type == "block" and sizes) then
+      return pending "needs a disk and huge pages"
+    end
+    local container <close> = ns.spawn { "sleep", "100", limits = {
+      io = { ["/dev/vda"] = { rbps = "1M", wiops = 7 } },
+      hugetlb = { ["2M"] = "4M" } } }
+    local path <const> = container.values.cgroup.path
+    assert.equal(("%d:%d rbps=1048576 wbps=max riops=max wiops=7"):format(
+      disk.major, disk.minor), first_line(path .. "/io.max"))
+    assert.equal(tostring(4 << 20), first_line(path .. "/hugetlb.2MB.max"))
+    assert.is_true(container:stats().io.rbytes >= 0)
+  end)
+
   test("is killed when its memory runs out, and this is told", function()
     local container <close> = ns.spawn { "perl", "-e",
       "my $x = 'x' x (200 << 20); print length $x",

@@ -235,6 +235,9 @@ end
 function Lab:close()
   if self.closed then return end
   self.closed = true
+  for _, child in ipairs(self.children) do -- all at once, then one by one
+    if child.signal then pcall(child.signal, child, "KILL") end
+  end
   for i = #self.children, 1, -1 do close(self.children[i]) end
   close(self.world)
   local drop <const> = require("farside.lab.node").drop

@@ -469,6 +469,8 @@ describe("on the command line", function()
       local events <const> = container.record.cgroup .. "/cgroup.events"
       assert.equal("0\n", farside "pause web")
       assert.matches("frozen 1", io.open(events):read "a")
+      assert.equal("farside: exec: container 'web' is paused: resume it first"
+                   .. "\n125\n", farside "exec web true")
       assert.equal("0\n", farside "resume web")
       assert.matches("frozen 0", io.open(events):read "a")
       assert.matches("NAME +CPU.*\nweb +%d+%.%d%ds .* 2\n0\n$",

@@ -202,6 +202,18 @@ local function check_running(self, call)
   end
 end
 
+-- What enters a group that stands still does so too, before it has told that
+-- it is there.
+local function check_going(self)
+  local group <const> = self.values.cgroup
+  if not group then return end
+  local file <close> = core.openat2(group, "cgroup.freeze", "rdonly")
+  if core.read(file, 1) == "1" then
+    require("farside.error").usage("exec: %s is paused: resume it first",
+                                   tostring(self))
+  end
+end
+
 --- Starts one more program in the container and does not wait for it. It is
 -- in all its namespaces and its control group, has the ids, capabilities,
 -- filters and limits of the payload, its environment and its directory.
@@ -214,6 +226,7 @@ end
 function Container:spawn(...)
   local given <const> = words("spawn", ...)
   check_running(self, "exec")
+  check_going(self)
   local common <const> = self:common()
   local program <const> = require("farside.enter").spawn(self,
     to_command(given, common),

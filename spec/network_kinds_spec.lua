@@ -83,6 +83,27 @@ for place, within in pairs { root = networks.as_root,
       end)
     end)
 
+    it("shares the network of a detached container, by its name", function()
+      within(function()
+        local getenv <const> = os.getenv
+        rawset(os, "getenv", function(name)
+          return name ~= "XDG_RUNTIME_DIR" and getenv(name) or nil
+        end)
+        ns.spawn({ "/bin/sleep", "1000", name = "first", detach = true,
+                   network = networks.plain }):close()
+        local first <close> = ns.container "first"
+        local ok, said = pcall(output, "echo $(hostname -I)",
+                               { network = "container:first" })
+        first:stop "0s"
+        assert.same({ true, "10.7.0.2" }, { ok, said })
+        assert.matches("network.enter: container 'first' does not run",
+          told(ns.run, { "/bin/true", network = "container:first" }), 1, true)
+        first:remove()
+        assert.same({}, networks.links())
+      end)
+      t.reap()
+    end)
+
     it("shares a named network", function()
       within(function()
         ns.mkdirat(nil, "/run/netns")

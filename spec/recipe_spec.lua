@@ -120,7 +120,8 @@ describe("a recipe", function()
     { { "sh", network = { { user = true }, { user = true } } },
       "plan: network: \"user\" can be there only once" },
     { { "sh", network = "bridge" }, "plan: network: none, host, user, "
-      .. "netns:NAME, a table or a container expected, got 'bridge'" },
+      .. "netns:NAME, container:NAME, a table or a container expected, got "
+      .. "'bridge'" },
     { { "sh", network = true },
       "plan: network: string or table expected, got boolean" },
     { { "sh", share = "user", uid_map = "0:0:1" },

@@ -4,6 +4,7 @@
 
 local addresses <const> = require "farside.network.address"
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
 local gate <const> = require "farside.network.gate"
 local wire <const> = require "farside.network.wire"
 
@@ -105,13 +106,26 @@ end
 local Visit = {}
 Visit.__index = Visit
 
+-- The network namespace of a target, or of "container:NAME".
+local function open(target)
+  local open_any <const> = require("farside.netlink").open
+  local name = type(target) == "string" and target:match "^container:(.+)$"
+  if not name then return open_any(target) end
+  local container <close> = require("farside").container(name)
+  if not container:running() then
+    errors.usage("network.enter: %s does not run", container)
+  end
+  return open_any(container.namespaces and container or container.process)
+end
+
 --- Takes the caller into another network namespace, until what is answered is
 -- closed: a child that it makes in between is born there.
--- @param target a container, process, pid, handle or path
+-- @param target a container, process, pid, handle or path, or "container:NAME",
+-- of one that is detached
 -- @treturn Visit
 -- @raise EPERM without CAP_SYS_ADMIN over both. See setns(2).
 function M.enter(target)
-  local there <close> = require("farside.netlink").open(target)
+  local there <close> = open(target)
   local home <const> = core.open("self", "net")
   local ok, err = pcall(core.setns, there, "net")
   if ok then return setmetatable({ home = home }, Visit) end

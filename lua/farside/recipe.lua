@@ -127,7 +127,7 @@ M.keys = {
   { name = "network", check = network, option = "WORDS",
     help = "none: a network of its own with nothing but lo, as when it is not "
         .. "given; host: the caller's; user: one behind the caller's, without "
-        .. "privilege; netns:NAME; or an interface such as "
+        .. "privilege; netns:NAME; container:NAME; or an interface such as "
         .. "bridge=br0,address=10.7.0.2/24,gateway=10.7.0.1, also macvlan=LINK "
         .. "or move=LINK" },
   { name = "uid_map", check = identity.map, option = "IN:OUT:COUNT",

@@ -214,16 +214,17 @@ end
 
 local function join(value, where, fail)
   if is_target(value) then return { join = value } end
+  if value:find "^container:." then return { join = value } end
   local name = value:match "^netns:(.+)$"
   if not name then
-    fail(where, "none, host, user, netns:NAME, a table or a container "
-         .. "expected, got '%s'", value)
+    fail(where, "none, host, user, netns:NAME, container:NAME, a table or a "
+         .. "container expected, got '%s'", value)
   end
   return { join = name:find "/" and name or "/run/netns/" .. name }
 end
 
---- The check of the key: a word, "netns:NAME", something whose network is
--- joined, an interface or a list of them.
+--- The check of the key: a word, "netns:NAME", "container:NAME", something
+-- whose network is joined, an interface or a list of them.
 -- @return "host", { join = … } or { interface, … }
 function M.check(value, where, fail)
   if words[value] == nil and (type(value) == "string" or is_target(value)) then

@@ -176,6 +176,25 @@ describe("on a bridge, containers", function()
       end)
     end)
 
+  it("are not undone in another network than theirs", function()
+    networks.apart(function()
+      local web <close> = start("echo ready; exec sleep 1000",
+                                { network = plain })
+      local wire <const> = web.kept[1]:undo()
+      t.child(function()
+        ns.unshare "net"
+        while #ns.link.list() < wire[2] do
+          ns.link.add { name = "x" .. #ns.link.list(), kind = "bridge" }
+        end
+        ns.network.unplug(table.unpack(wire, 2))
+        assert.equal(wire[2], #ns.link.list())
+      end)
+      assert.equal(2, #links())
+      ns.network.unplug(table.unpack(wire, 2))
+      nothing_left()
+    end)
+  end)
+
   it("keep a bridge that is not theirs", function()
     networks.apart(function()
       ns.link.add { name = "br0", kind = "bridge", up = true }

@@ -205,22 +205,24 @@ end
 --- Takes away what was opened for a wire.
 -- @function network.withdraw
 -- @tparam int ifindex of its host's end
+-- @tparam[opt] int netns where that is; from elsewhere nothing is done
 -- @raise what nft says
-function M.withdraw(ifindex)
+function M.withdraw(ifindex, netns)
+  if netns and netns ~= wires.here() then return end
   nft.leave(function() return living(ifindex) end)
 end
 
 function Gate:close()
   if self.closed then return end
   self.closed = true
-  M.withdraw(self.wire.ifindex)
+  M.withdraw(self.wire.ifindex, self.wire.netns)
 end
 
 Gate.__close = Gate.close
 
 --- What undoes it from anywhere.
 function Gate:undo()
-  return { "network.withdraw", self.wire.ifindex }
+  return { "network.withdraw", self.wire.ifindex, self.wire.netns }
 end
 
 function Gate:__tostring()

@@ -21,6 +21,13 @@ local function find(name)
   if found.code ~= "ENODEV" then error(found, 0) end
 end
 
+-- The number of the caller's network namespace. What was made in one must not
+-- be undone in another, where an ifindex is some other link's.
+function M.here()
+  local own <close> = core.open("self", "net")
+  return own.id
+end
+
 ---- bridges ----
 
 -- The bridge's own addresses, but for those that every link has.
@@ -280,7 +287,7 @@ local function plug(child, want)
   list, own = allowed(want, ok, list, own)
   local routers <const> = gateways(want, list, own)
   local wire <const> = setmetatable({
-    name = want.name, bridge = want.bridge,
+    name = want.name, bridge = want.bridge, netns = M.here(),
     ifindex = link.get(lease.name(list[1], bridge.ifindex)).ifindex,
     address = texts(list, tostring),
     gateway = texts(routers, routers[1] and routers[1].ip),
@@ -318,8 +325,10 @@ end
 -- @function network.unplug
 -- @tparam int ifindex of the host's end: its name may be somebody else's by now
 -- @tparam string bridge
+-- @tparam[opt] int netns where that is; from elsewhere nothing is done
 -- @raise as link.delete
-function M.unplug(ifindex, bridge)
+function M.unplug(ifindex, bridge, netns)
+  if netns and netns ~= M.here() then return end
   local lock <close> = state.lock "network"
   local _ = lock
   local ok, err = pcall(link.delete, ifindex)
@@ -330,13 +339,15 @@ end
 function Wire:close()
   if self.closed then return end
   self.closed = true
-  M.unplug(self.ifindex, self.bridge)
+  M.unplug(self.ifindex, self.bridge, self.netns)
 end
 
 Wire.__close = Wire.close
 
 --- What undoes it from anywhere.
-function Wire:undo() return { "network.unplug", self.ifindex, self.bridge } end
+function Wire:undo()
+  return { "network.unplug", self.ifindex, self.bridge, self.netns }
+end
 
 function Wire:__tostring()
   return ("wire %s (%s on %s)"):format(self.name,

@@ -207,6 +207,18 @@ describe("with uid_map = \"auto\" an ordinary user", function()
     assert.equal(ns.subids("gid")[1].first + 5, b.gid)
   end)
 
+  test("may have somebody else as root, however it is set up", function()
+    t.needs("ordinary user", "newuidmap")
+    local function map(kind)
+      local range <const> = ns.subids(kind)[1]
+      return { { 0, range.first, range.count } }
+    end
+    local recipe <const> = { uid_map = map "uid", gid_map = map "gid" }
+    assert.equal("0\n", sh("id -u", recipe))
+    recipe.setup = function() end -- then nobody but Lua can set it up
+    assert.equal("0\n", sh("id -u", recipe))
+  end)
+
   test("is told when he is granted nothing", function()
     t.userns(function()
       assert.equal("uid_map: \"auto\" needs a range of ids, and /etc/subuid "

@@ -115,6 +115,11 @@ end
 -- Root of the user namespace from here on; changing ids clears the parent
 -- death signal, so that comes after.
 function M.become_root(plan, recipe, facts)
+  if not facts.root then
+    -- with other ids a copy of the caller's memory is nobody's to look into
+    plan:add("parent", "ways in for its starter, while it still may look",
+             "namespaces", ref "child").as = "ways"
+  end
   if recipe.session then
     plan:add("child", "no keys of the caller's", "keyctl",
              "join_session_keyring")
@@ -130,10 +135,6 @@ function M.become_root(plan, recipe, facts)
   if not recipe.userns then
     plan:add("child", "no user namespaces below this one", "max_namespaces",
              "user", 0)
-  end
-  if not facts.root then
-    plan:add("parent", "ways in for its starter, while it still may look",
-             "namespaces", ref "child").as = "ways"
   end
   secure(plan)
 end

@@ -195,7 +195,7 @@ static size_t together(lua_State *L, struct far_batch *b, size_t first) {
   bool links = false;
   size_t i = first, begin = b->records[first].at;
   for (; i < b->count && i - first < TOGETHER; i++) {
-    struct nlmsghdr *h = message(b, i);
+    const struct nlmsghdr *h = message(b, i);
     if (i > first && b->records[i].at + h->nlmsg_len - begin > BYTES)
       break;
     if (links && has_names(b, i))
@@ -204,7 +204,6 @@ static size_t together(lua_State *L, struct far_batch *b, size_t first) {
     if (b->records[i].err != 0)
       break;
     links |= changes_links(b, i);
-    h->nlmsg_seq = b->nl->seq + (uint32_t)(i - first) + 1;
   }
   return i - first;
 }
@@ -266,7 +265,8 @@ static void post(lua_State *L, struct far_batch *b, size_t first, size_t n) {
   const char *begin = (const char *)message(b, first);
   size_t length = (size_t)((char *)last - begin) + last->nlmsg_len;
   last->nlmsg_flags |= NLM_F_ACK;
-  b->nl->seq += (uint32_t)n;
+  for (size_t i = 0; i < n; i++)
+    message(b, first + i)->nlmsg_seq = ++b->nl->seq;
   while (send(b->nl->fd, begin, length, 0) == -1) {
     if (errno != EINTR)
       far_raise(L, errno, "batch", NULL, NULL);

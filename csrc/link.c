@@ -323,7 +323,60 @@ static int bind_delete(lua_State *L) {
   return far_request_do(L, &r);
 }
 
+/* ---- alternative names ---- */
+
+static const struct far_verb name_add = {
+  "link.add_altname", RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL,
+  sizeof(struct ifinfomsg), far_link_attrs, object,
+};
+
+static const struct far_verb name_delete = {
+  "link.delete_altname", RTM_DELLINKPROP, 0, sizeof(struct ifinfomsg),
+  far_link_attrs, object,
+};
+
+static int change_names(lua_State *L, const struct far_verb *verb) {
+  struct far_request r;
+  int last = lua_gettop(L);
+  luaL_checkany(L, 2);
+  far_request(L, &r, verb);
+  put_who(L, &r, false);
+  size_t nest = far_nest(L, &r, IFLA_PROP_LIST | NLA_F_NESTED);
+  for (r.arg = 2; r.arg <= last; r.arg++) {
+    lua_pushvalue(L, r.arg);
+    const char *name = far_link_check(L, &r, "alternative name");
+    far_put(L, &r, IFLA_ALT_IFNAME, name, strlen(name) + 1);
+    lua_pop(L, 1);
+  }
+  far_unnest(&r, nest);
+  return far_request_do(L, &r);
+}
+
+/***
+Gives a link more names, under which it is found as well; of up to 127 bytes.
+@function link.add_altname
+@tparam string|int link name or index
+@tparam string ... names
+@raise EEXIST; ENODEV; EPERM without CAP_NET_ADMIN. See ip-link(8), `property`.
+*/
+static int bind_add_altname(lua_State *L) {
+  return change_names(L, &name_add);
+}
+
+/***
+Takes alternative names away.
+@function link.delete_altname
+@tparam string|int link name or index
+@tparam string ... names
+@raise ENODEV, also for a name that it does not have. See ip-link(8).
+*/
+static int bind_delete_altname(lua_State *L) {
+  return change_names(L, &name_delete);
+}
+
 const luaL_Reg far_link_functions[] = {
   {"list", bind_list}, {"get", bind_get},       {"add", bind_add},
-  {"set", bind_set},   {"delete", bind_delete}, {NULL, NULL},
+  {"set", bind_set},   {"delete", bind_delete},
+  {"add_altname", bind_add_altname}, {"delete_altname", bind_delete_altname},
+  {NULL, NULL},
 };

@@ -272,7 +272,27 @@ static void put_address(lua_State *L, struct far_request *r,
 
 static const struct far_codec address = {put_address, push_address, .size = 0};
 static const struct far_codec altnames = {.push = push_altnames};
-static const struct far_codec kind_of = {put_kind, push_kind, .size = 0};
+static const struct far_attr *within_linkinfo(struct nlattr *n,
+                                              struct nlattr **first,
+                                              int *length) {
+  struct nlattr *tb[IFLA_INFO_MAX + 1];
+  if (nla_parse_nested(tb, IFLA_INFO_MAX, n, NULL) < 0)
+    return NULL;
+  bool port = tb[IFLA_INFO_KIND] == NULL;
+  struct nlattr *name = tb[port ? IFLA_INFO_SLAVE_KIND : IFLA_INFO_KIND];
+  struct nlattr *data = tb[port ? IFLA_INFO_SLAVE_DATA : IFLA_INFO_DATA];
+  if (name == NULL || data == NULL)
+    return NULL;
+  *first = nla_data(data);
+  *length = nla_len(data);
+  const struct far_kind *kind =
+    port ? far_kind_find("bridge_slave") : far_kind_find(nla_get_string(name));
+  return kind != NULL ? kind->options : NULL;
+}
+
+static const struct far_codec kind_of = {
+  put_kind, push_kind, .inner = within_linkinfo,
+};
 static const struct far_codec linkinfo = {.push = push_linkinfo};
 static const struct far_codec netns = {.put = put_netns};
 

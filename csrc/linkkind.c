@@ -70,7 +70,18 @@ static void put_peer(lua_State *L, struct far_request *r,
   far_unnest(r, nest);
 }
 
-static const struct far_codec peer = {.put = put_peer};
+static const struct far_attr *within_peer(struct nlattr *n,
+                                          struct nlattr **first,
+                                          int *length) {
+  const int header = NLMSG_ALIGN(sizeof(struct ifinfomsg));
+  *first = (struct nlattr *)((char *)nla_data(n) + header);
+  *length = nla_len(n) - header;
+  return peer_attrs;
+}
+
+static const struct far_codec peer = {
+  .put = put_peer, .inner = within_peer,
+};
 
 static const struct far_attr veth[] = {
   {"peer", VETH_INFO_PEER, &peer, NULL, FAR_WRITE},

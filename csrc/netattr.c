@@ -85,20 +85,40 @@ void far_push_table(lua_State *L, const struct far_source *s,
 
 /* ---- naming ---- */
 
-void far_push_attribute(lua_State *L, const struct far_verb *call,
-                        const struct nlmsghdr *h, size_t offset) {
-  struct nlattr *a = nlmsg_attrdata(h, call->header);
-  int left = nlmsg_attrlen(h, call->header);
-  for (; nla_ok(a, left); a = nla_next(a, &left)) {
-    if ((size_t)((char *)a - (char *)h) != offset)
+/* Pushes the name of the attribute at `where`, behind what is on top. */
+static bool push_name(lua_State *L, const struct far_attr *attrs,
+                      struct nlattr *first, int left, const char *where) {
+  for (struct nlattr *n = first; nla_ok(n, left); n = nla_next(n, &left)) {
+    const char *begin = (const char *)n;
+    if (where < begin || where >= begin + n->nla_len)
       continue;
-    for (const struct far_attr *f = call->attrs; f != NULL && f->name; f++)
-      if (!f->codec->header && f->type == nla_type(a) && f->type != 0) {
-        lua_pushstring(L, f->name);
-        return;
+    for (const struct far_attr *a = attrs; a != NULL && a->name; a++) {
+      struct nlattr *inside;
+      int length;
+      if (a->codec->header || a->type == 0 || a->type != nla_type(n))
+        continue;
+      if (where == begin || a->codec->inner == NULL) {
+        lua_pushfstring(L, "%s%s", lua_tostring(L, -1), a->name);
+        return true;
       }
+      const struct far_attr *inner = a->codec->inner(n, &inside, &length);
+      if (a->codec->put != NULL && a->only != 0)
+        lua_pushfstring(L, "%s.", a->name);
+      return inner != NULL && push_name(L, inner, inside, length, where);
+    }
   }
-  lua_pushnil(L);
+  return false;
+}
+
+void far_push_attribute(lua_State *L, const struct far_verb *verb,
+                        const struct nlmsghdr *h, size_t offset) {
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "");
+  if (!push_name(L, verb->attrs, nlmsg_attrdata(h, verb->header),
+                 nlmsg_attrlen(h, verb->header), (const char *)h + offset))
+    lua_pushnil(L);
+  lua_insert(L, top + 1);
+  lua_settop(L, top + 1);
 }
 
 /* ---- complaints ---- */

@@ -25,6 +25,9 @@ struct far_codec {
   uint8_t size; /* bytes of a number */
   bool is_signed, big_endian;
   bool header; /* it is in the header: the field's `type` is its offset */
+  /* The fields of the attributes within this one, and where those are. */
+  const struct far_attr *(*inner)(struct nlattr *n, struct nlattr **first,
+                                  int *length);
 };
 
 /* Fields that only one way knows; 0 is both. What is told but has no meaning in

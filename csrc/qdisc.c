@@ -117,6 +117,8 @@ static void object(lua_State *L, const struct far_request *r) {
     lua_pushliteral(L, "root");
   else
     push_handle(L, &s, &attrs[m->tcm_handle != 0 ? 3 : 4], NULL);
+  if (lua_isnil(L, -1))
+    lua_pushliteral(L, "what has no name");
   far_push_on(L, r, m->tcm_ifindex);
 }
 

@@ -92,7 +92,13 @@ static void push_metrics(lua_State *L, const struct far_source *s,
 static void put_inner(lua_State *L, struct far_request *r,
                       const struct far_attr *a);
 
-static const struct far_codec metrics = {put_metrics, push_metrics, .size = 0};
+static const struct far_attr *within_metrics(struct nlattr *n,
+                                             struct nlattr **first,
+                                             int *length);
+
+static const struct far_codec metrics = {
+  put_metrics, push_metrics, .inner = within_metrics,
+};
 static const struct far_codec inner = {.put = put_inner};
 
 static const struct far_attr metric_attrs[] = {
@@ -113,6 +119,14 @@ static const struct far_attr metric_attrs[] = {
   {"lock", RTAX_LOCK, &far_u32, NULL, 0},
   {NULL, 0, NULL, NULL, 0},
 };
+
+static const struct far_attr *within_metrics(struct nlattr *n,
+                                             struct nlattr **first,
+                                             int *length) {
+  *first = nla_data(n);
+  *length = nla_len(n);
+  return metric_attrs;
+}
 
 static void put_inner(lua_State *L, struct far_request *r,
                       const struct far_attr *a) {

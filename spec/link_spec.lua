@@ -117,6 +117,47 @@ describe("a link", function()
   end)
 end)
 
+describe("an alternative name", function()
+  local long <const> = ("x"):rep(60)
+
+  it("finds the link wherever a name does", function()
+    alone(function()
+      t.needs "ip"
+      link.add { name = "left", kind = "veth", peer = { name = "right" } }
+      link.add_altname("left", long, "short")
+      assert.same({ long, "short" }, ip.json "ip link show left"[1].altnames)
+      assert.equal("left", link.get(long).ifname)
+      link.set(long, { name = "moon", mtu = 1300 })
+      ns.address.add(long, "10.0.0.1/24")
+      local nl <close> = ns.netlink()
+      nl:batch(function(b)
+        b.link.add_altname("right", "other" .. long)
+        b.address.add("other" .. long, "10.0.1.1/24")
+      end)
+      assert.equal(1300, link.get "short".mtu)
+      assert.equal("10.0.1.1", ns.address.list {
+        dev = "right", family = "inet" }[1]["local"])
+      link.delete_altname("moon", long)
+      assert.same({ "short" }, link.get "moon".altnames)
+    end)
+  end)
+
+  it("is refused when it is none, or somebody's", function()
+    alone(function()
+      link.add { name = "moon", kind = "bridge" }
+      assert.equal("link.add_altname moon: File exists (EEXIST)",
+        message(link.add_altname, "moon", "lo"))
+      assert.equal("link.delete_altname moon: No such file or directory "
+        .. "(ENOENT)", message(link.delete_altname, "moon", "sun"))
+      assert.matches("bad link name 'a b' (expected 1 to 127 bytes, no '/', "
+        .. "no ':', no space)", message(link.add_altname, "moon", "a b"), 1,
+        true)
+      assert.matches("#2 to '?' (value expected)",
+        message(link.add_altname, "moon"), 1, true)
+    end)
+  end)
+end)
+
 describe("a change", function()
   local function refused(text, ...)
     assert.matches(text, message(link.set, ...), 1, true)
@@ -225,9 +266,13 @@ describe("a new link", function()
         .. "directory (ENOENT)",
         { name = "moon", kind = "bridge", netns = "nowhere" })
       local err <const> = refused("link.add moon: Numerical result out of "
-        .. "range (ERANGE): integer out of range",
+        .. "range (ERANGE): integer out of range (in gso_max_size)",
         { name = "moon", kind = "bridge", gso_max_size = 1 })
       assert.equal("gso_max_size", err.attribute)
+      assert.equal("group_addr", refused("link.add moon: Numerical result out "
+        .. "of range (ERANGE): Attribute failed policy validation (in "
+        .. "group_addr)", { name = "moon", kind = "bridge",
+                            group_addr = "01:80:c2:00:00:05:06" }).attribute)
     end)
   end)
 

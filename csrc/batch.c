@@ -169,7 +169,8 @@ static struct nlmsghdr *message(const struct far_batch *b, size_t i) {
 
 static bool changes_links(const struct far_batch *b, size_t i) {
   int type = b->records[i].call->type;
-  return type == RTM_NEWLINK || type == RTM_DELLINK;
+  return type == RTM_NEWLINK || type == RTM_DELLINK ||
+         type == RTM_NEWLINKPROP || type == RTM_DELLINKPROP;
 }
 
 /* Finds out the indices that request `i` wants. */

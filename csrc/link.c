@@ -234,28 +234,49 @@ static void put_link(lua_State *L, struct far_request *r, int table) {
   far_unnest(r, info);
 }
 
-/* What a link gets when it is there. One that does not get it goes again. */
+/* Begins the request that gives the link that `made` makes what is left. */
+static void follow(lua_State *L, struct far_request *r,
+                   struct far_request *made, char *name) {
+  nla_strlcpy(name, far_put_before(made, IFLA_IFNAME), IFNAMSIZ);
+  far_request_to(r, made->nl, &set);
+  far_put(L, r, IFLA_IFNAME, name, strlen(name) + 1);
+}
+
+/* Sends it. A link that does not get it goes again. */
+static int settle(lua_State *L, struct far_request *r, const char *name) {
+  struct far_answers a;
+  if (far_try(L, r, &a))
+    return 0;
+  far_refusal(L, r, a.err, a.refusal);
+  far_request_to(r, r->nl, &delete);
+  far_put(L, r, IFLA_IFNAME, name, strlen(name) + 1);
+  (void)far_try(L, r, &a);
+  return far_error_throw(L);
+}
+
+/* What a link gets only when it is there. */
 static int finish(lua_State *L, struct far_request *made) {
   struct far_request r;
-  struct far_answers a;
+  char name[IFNAMSIZ];
   if (made->netns >= 0)
     luaL_argerror(L, 1, "alias and inet6_addr_gen_mode cannot be set in "
                         "another netns (use a handle of that)");
-  char name[IFNAMSIZ];
-  nla_strlcpy(name, far_put_before(made, IFLA_IFNAME), sizeof name);
-  far_request_to(&r, made->nl, &set);
-  far_put(L, &r, IFLA_IFNAME, name, strlen(name) + 1);
+  follow(L, &r, made, name);
   far_put_some(L, &r, 1, far_link_later);
   far_request_do(L, made);
-  if (r.nl->batch != NULL)
-    return far_request_do(L, &r);
-  if (far_try(L, &r, &a))
-    return 0;
-  far_refusal(L, &r, a.err, a.refusal);
-  far_request_to(made, made->nl, &delete);
-  far_put(L, made, IFLA_IFNAME, name, strlen(name) + 1);
-  (void)far_try(L, made, &a);
-  return far_error_throw(L);
+  return r.nl->batch != NULL ? far_request_do(L, &r) : settle(L, &r, name);
+}
+
+/* One that is not made by a request, and gets all the rest by one. */
+static int finish_tun(lua_State *L, struct far_request *made,
+                      const struct far_kind *kind) {
+  struct far_request r;
+  char name[IFNAMSIZ];
+  far_tun_add(L, made);
+  follow(L, &r, made, name);
+  r.netns = made->netns;
+  far_put_table(L, &r, 1, far_link_attrs, kind->options);
+  return settle(L, &r, name);
 }
 
 /***
@@ -267,7 +288,9 @@ allmulticast, multicast (booleans), master and link (name or index of
 another link), alias, group, txqlen, num_tx_queues, num_rx_queues; netns, where
 it is to be (a process, a pid, a namespace, a descriptor, a path, or a name of
 `ip netns`); and the options of its kind: of a veth `peer`, a table with the
-fields of the other end. A veth has one queue unless asked otherwise
+fields of the other end; of a tun `type` ("tun" or "tap"), pi, vnet_hdr,
+multi_queue (booleans), user and user_group (ids that may use it). A veth has
+one queue unless asked otherwise
 @raise EEXIST; EOPNOTSUPP for a kind that the kernel has not; EPERM without
 CAP_NET_ADMIN; the kernel's own words are in the error's field `log`, the field
 that they are about in `attribute`. See rtnetlink(7), ip-link(8).
@@ -284,6 +307,8 @@ static int bind_add(lua_State *L) {
   if (kind != NULL && kind->many_queues)
     far_link_queues(L, &r);
   put_link(L, &r, 1);
+  if (kind != NULL && strcmp(kind->name, "tun") == 0)
+    return finish_tun(L, &r, kind);
   return r.bits & FAR_LINK_LATER ? finish(L, &r) : far_request_do(L, &r);
 }
 

@@ -262,10 +262,21 @@ static const struct far_attr vrf_port[] = {
   {NULL, 0, NULL, NULL, 0},
 };
 
-/* Made by an ioctl (tuntap.c). */
+/* Made by ioctls (tuntap.c), which take the first ones from the table. */
+static void put_nothing(lua_State *L, struct far_request *r,
+                        const struct far_attr *a) {
+  (void)L, (void)r, (void)a;
+}
+
+static const struct far_codec elsewhere = {.put = put_nothing};
+
 static const struct far_word tun_types[] = {{"tun", 1}, {"tap", 2}, {NULL, 0}};
 
+#define WISH(name) {name, 0, &elsewhere, NULL, FAR_WRITE}
+
 static const struct far_attr tun[] = {
+  WISH("type"), WISH("pi"), WISH("vnet_hdr"), WISH("multi_queue"),
+  WISH("user"), WISH("user_group"),
   {"type", IFLA_TUN_TYPE, &far_word8, tun_types, FAR_READ},
   {"pi", IFLA_TUN_PI, &far_flag, NULL, FAR_READ},
   {"vnet_hdr", IFLA_TUN_VNET_HDR, &far_flag, NULL, FAR_READ},

@@ -30,6 +30,9 @@ enum { FAR_LINK_LATER = 1 };
 void far_push_link(lua_State *L, const struct far_request *r,
                    struct nlmsghdr *h);
 
+/* Makes the link of kind tun that the table at 1 describes (tuntap.c). */
+void far_tun_add(lua_State *L, struct far_request *r);
+
 /* Puts the number of queues of the link that the table on top describes, where
  * it says nothing about them. */
 void far_link_queues(lua_State *L, struct far_request *r);

@@ -77,27 +77,6 @@ static int monitor_fileno(lua_State *L) {
 
 /* ---- making ---- */
 
-/* A socket in the namespace of another; -errno. Its own is had without asking
- * for any right. */
-static int socket_beside(int fd) {
-  uint64_t there = 0, here = 1;
-  socklen_t size = sizeof there;
-  int new = far_socket();
-  if (new >= 0 &&
-      getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &there, &size) == 0 &&
-      getsockopt(new, SOL_SOCKET, SO_NETNS_COOKIE, &here, &size) == 0 &&
-      here == there)
-    return new;
-  if (new >= 0)
-    (void)close(new);
-  int netns = far_socket_namespace(fd);
-  if (netns < 0)
-    return netns;
-  new = far_socket_in(netns);
-  (void)close(netns);
-  return new;
-}
-
 /* Room for many events; more than the system's limit where one may. */
 static int subscribe(int fd, uint32_t wanted) {
   const int size = BUFFER;
@@ -124,7 +103,7 @@ int far_monitor_new(lua_State *L) {
   m->a.left = 0;
   m->a.at = &m->a.head;
   luaL_setmetatable(L, MONITOR);
-  m->nl.fd = socket_beside(nl->fd);
+  m->nl.fd = far_socket_beside(nl->fd);
   int err = m->nl.fd < 0 ? m->nl.fd : subscribe(m->nl.fd, m->wanted);
   if (err < 0)
     return far_raise(L, -err, "monitor", NULL, NULL);

@@ -8,10 +8,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -45,7 +48,8 @@ struct errand {
   int user;         /* the user namespace that is to own these, or -1 */
   size_t count;
   struct far_socket kind;
-  int *fds;   /* what it makes */
+  const char *path; /* what it opens instead of a socket, or NULL */
+  int *fds;         /* what it makes */
   int result; /* -errno */
 };
 
@@ -77,8 +81,10 @@ static int run(struct errand *e) {
     int err = go(e, i);
     if (err != 0)
       return err;
-    e->fds[i] = socket(e->kind.family, e->kind.type | SOCK_CLOEXEC,
-                       e->kind.protocol);
+    e->fds[i] = e->path != NULL ? open(e->path, O_RDWR | O_CLOEXEC)
+                                : socket(e->kind.family,
+                                         e->kind.type | SOCK_CLOEXEC,
+                                         e->kind.protocol);
     if (e->fds[i] == -1)
       return -errno;
   }
@@ -121,7 +127,7 @@ static int make(struct errand *e) {
 
 int far_sockets_in(const int *netns, size_t count,
                    const struct far_socket *kind, int *fds) {
-  struct errand e = {netns, -1, count, *kind, fds, 0};
+  struct errand e = {netns, -1, count, *kind, NULL, fds, 0};
   return make(&e);
 }
 
@@ -139,11 +145,51 @@ int far_socket_in(int netns) {
 }
 
 int far_sockets_of_new(int user, int *fds, size_t count) {
-  struct errand e = {NULL, user, count, route, fds, 0};
+  struct errand e = {NULL, user, count, route, NULL, fds, 0};
   int err = make(&e);
   for (size_t i = 0; err == 0 && i < count; i++)
     want(fds[i]);
   return err;
+}
+
+/* Whether two sockets are of one namespace; the cookie needs no right. */
+static bool together(int one, int other) {
+  uint64_t a = 0, b = 1;
+  socklen_t size = sizeof a;
+  return getsockopt(one, SOL_SOCKET, SO_NETNS_COOKIE, &a, &size) == 0 &&
+         getsockopt(other, SOL_SOCKET, SO_NETNS_COOKIE, &b, &size) == 0 &&
+         a == b;
+}
+
+int far_socket_beside(int fd) {
+  int new = far_socket();
+  if (new < 0 || together(fd, new))
+    return new;
+  (void)close(new);
+  int netns = far_socket_namespace(fd);
+  if (netns < 0)
+    return netns;
+  new = far_socket_in(netns);
+  (void)close(netns);
+  return new;
+}
+
+int far_open_beside(int fd, const char *path) {
+  int own = far_socket(), opened = -1, netns;
+  bool here = own >= 0 && together(fd, own);
+  if (own >= 0)
+    (void)close(own);
+  if (here) {
+    opened = open(path, O_RDWR | O_CLOEXEC);
+    return opened == -1 ? -errno : opened;
+  }
+  netns = far_socket_namespace(fd);
+  if (netns < 0)
+    return netns;
+  struct errand e = {&netns, -1, 1, route, path, &opened, 0};
+  int err = make(&e);
+  (void)close(netns);
+  return err != 0 ? err : opened;
 }
 
 int far_socket_namespace(int fd) {

@@ -24,6 +24,13 @@ int far_socket_in(int netns);
  * or -1: the caller's. */
 int far_sockets_of_new(int user, int *fds, size_t count);
 
+/* A device that belongs to the namespace of who opens it, opened in that of a
+ * socket. */
+int far_open_beside(int fd, const char *path);
+
+/* A netlink socket beside another one, of the same namespace. */
+int far_socket_beside(int fd);
+
 /* The descriptor of a socket's namespace. */
 int far_socket_namespace(int fd);
 

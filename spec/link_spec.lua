@@ -439,6 +439,38 @@ describe("a kind of link", function()
     end)
   end)
 
+  it("tun is one or a tap, and stays", function()
+    alone_with_pair(function()
+      t.needs "ip"
+      local ok, err = pcall(link.add, { name = "moon", kind = "tun",
+        type = "tap", vnet_hdr = true, user = 0, mtu = 1400, up = true,
+        alias = "far", address = "02:00:00:00:00:09" })
+      if not ok and (err.code == "ENOENT" or err.code == "ENODEV") then
+        pending "needs /dev/net/tun"
+      end
+      assert(ok, err)
+      local moon <const> = ip.json "ip -d link show moon"[1]
+      assert.same({ 1400, "far", "02:00:00:00:00:09", "tap", true, true },
+        { moon.mtu, moon.ifalias, moon.address, moon.linkinfo.info_data.type,
+          moon.linkinfo.info_data.vnet_hdr,
+          moon.linkinfo.info_data.persist })
+      local net <close> = ns.new "net"
+      local nl <close> = ns.netlink(net)
+      nl.link.add { name = "sun", kind = "tun" }
+      assert.equal("tun", nl.link.get "sun".linkinfo.info_data.type)
+      assert.equal("link.add sun: File exists (EEXIST)",
+        message(nl.link.add, { name = "sun", kind = "tun" }))
+      assert.matches("link.add star: ", message(link.add, { name = "star",
+        kind = "tun", mtu = 1 }):gsub("link.set", "link.add"), 1, true)
+      assert.equal("link.get star: No such device (ENODEV)",
+        message(link.get, "star"))
+      assert.matches("link.add: a tun cannot be made in a batch",
+        message(nl.batch, nl, function(b)
+          b.link.add { name = "star", kind = "tun" }
+        end), 1, true)
+    end)
+  end)
+
   it("has no options of another", function()
     local function refused(text, options)
       options.name = "moon"

@@ -15,6 +15,8 @@
 #include "linkkind.h"
 #include "netsocket.h"
 
+#define DEVICE "/dev/net/tun"
+
 static const struct far_word types[] = {
   {"tun", IFF_TUN}, {"tap", IFF_TAP}, {NULL, 0},
 };
@@ -73,12 +75,15 @@ void far_tun_add(lua_State *L, struct far_request *r) {
   struct wish w = wish_of(L, r);
   if (r->nl->batch != NULL)
     luaL_error(L, "link.add: a tun cannot be made in a batch");
-  int err = far_link_index(r->nl->fd, w.request.ifr_name) != 0 ? -EEXIST : 0;
-  int fd = err != 0 ? err : far_open_beside(r->nl->fd, "/dev/net/tun");
+  int fd = -1, err = 0;
+  if (far_link_index(r->nl->fd, w.request.ifr_name) != 0)
+    err = -EEXIST;
+  else if ((fd = far_open_beside(r->nl->fd, DEVICE)) < 0)
+    far_raise(L, -fd, "open", DEVICE, NULL);
   if (fd >= 0) {
     err = make(fd, &w);
     (void)close(fd);
   }
-  if (fd < 0 || err < 0)
-    far_raise(L, fd < 0 ? -fd : -err, "link.add", w.request.ifr_name, NULL);
+  if (err < 0)
+    far_raise(L, -err, "link.add", w.request.ifr_name, NULL);
 }

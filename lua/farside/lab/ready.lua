@@ -6,9 +6,12 @@ local topology <const> = require "farside.lab.topology"
 
 local M = {}
 
--- The other end of a pair carries IPv4 at once; IPv6 waits for the same news.
+-- The other end of a pair carries IPv4 at once; IPv6 waits for the same news,
+-- and so does a bridge, for all its ports.
 local function waits(one)
-  if topology.main_end(one.link) == one then return true end
+  if one.node.kind == "switch" or topology.main_end(one.link) == one then
+    return true
+  end
   for _, address in ipairs(one.addresses) do
     if #address.bytes == 16 then return true end
   end

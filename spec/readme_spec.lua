@@ -133,5 +133,8 @@ describe("the README", function()
     for path in readme:gmatch "[%s`](scripts/[%w/.]+)" do
       assert.truthy(lfs.attributes(path), path)
     end
+    for path in readme:gmatch "!%b[](%b())" do
+      assert.truthy(lfs.attributes(path:sub(2, -2)), path)
+    end
   end)
 end)

@@ -270,6 +270,8 @@ local whole <const> = fields.record {
 --   than 32 hosts talk to all others, packets are lost in silence. `ping_all`
 --   does so by itself
 -- @treturn Lab
+-- @raise a message about what is no option; what the kernel refuses is raised
+-- by what is asked of the lab
 -- @usage local lab <close> = ns.lab()
 function M.lab(asked)
   local lab = fields.check("lab", whole, asked or {})

@@ -47,15 +47,20 @@ local function python(set, ...)
     .. "2>/dev/null", "sh", PYTHON, set.here .. "/bench/peers.py", ...)
 end
 
-local function ours(set, name, wanted, ...)
+-- A lab makes its own user namespace where it must; what goes by without one
+-- is root of one already.
+local function ours(set, name, wanted, what, ...)
+  local command = { set.driver, set.here .. "/bench/network.lua", what, ... }
   return { name = name, how = "ask", ours = true, wanted = wanted,
-           command = { set.driver, set.here .. "/bench/network.lua", ... } }
+           command = (set.root or what == "lab") and command
+             or within(set, table.unpack(command)) }
 end
 
 local function floor(set, ...)
   local command = { set.tools .. "/network", ... }
   return { name = "C, raw netlink, one queue", how = "ask", reference = true,
-           command = set.root and command or within(set, ...) }
+           command = set.root and command
+             or within(set, table.unpack(command)) }
 end
 
 -- Pairs of links, or routes; pyroute2 only where it does not take for ever.

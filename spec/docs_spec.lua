@@ -105,9 +105,10 @@ end)
 
 -- What an example takes for granted, as the root of namespaces of its own.
 local before <const> = {
-  ["container:exec"] = [[local web <close> = ns.spawn { "/bin/sleep", "60",
-    setup = function(c) c:write("/usr/bin/nginx", "#!/bin/sh\n", "0755") end }
-  ]],
+  ["container:exec"] = [[local web <close> = ns.spawn {
+      "/bin/sleep", "60", env = { PATH = "/tmp:/usr/bin:/bin" },
+      setup = function(c) c:write("/tmp/nginx", "#!/bin/sh\n", "0755") end,
+    }]],
   ["lab:link"] = [[local lab <close> = ns.lab()
     local h1, sw = lab:host "h1", lab:switch "sw"]],
   ["link:set"] = [[local lab <close> = ns.lab()

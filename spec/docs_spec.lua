@@ -135,6 +135,9 @@ describe("the example of", function()
   for _, record in ipairs(records) do
     for i, usage in ipairs(endless[record.name] and {} or record.usage) do
       it(("%s (%d) does what it says"):format(record.name, i), function()
+        if t.sanitized and record.name == "ns.pivot_root" then
+          pending "the leak sanitizer cannot look at what it has left"
+        end
         t.needs("userns", table.unpack(needs[record.name] or {}))
         local script <const> = t.tmpdir() .. "/example.lua"
         local file <close> = assert(io.open(script, "w"))

@@ -38,10 +38,10 @@ describe("a drawing as text", function()
       alone(function()
         local there <close> = stay { "pid", "uts" }
         local said = text()
-        has(said, ("\nprocesses\npid %d  1 process\n├─ 1  lua5.4 ")
-          :format(id_of(nil, "pid")))
-        has(said, ("\n└─ pid %d  1 process\n   └─ %d → 1  lua5.4 ")
-          :format(id_of(there, "pid"), there.pid))
+        has(said, ("\nprocesses\npid %d  1 process\n├─ 1  %s ")
+          :format(id_of(nil, "pid"), t.lua))
+        has(said, ("\n└─ pid %d  1 process\n   └─ %d → 1  %s ")
+          :format(id_of(there, "pid"), there.pid, t.lua))
         assert.matches("\n   └─ %d+ → 1  [^\n]*  own uts pid\n", said)
       end)
     end)
@@ -66,8 +66,8 @@ describe("a drawing as text", function()
       local said = text()
       has(said, ("\n└─ v0  10.0.0.1/24 ── eth0 of net %d\n"):format(over))
       has(said, ("\n└─ eth0  down ── v0 of net %d"):format(here))
-      assert.matches("\nnetworks\nnet " .. here
-        .. "  1 lua5.4[^\n]*\n├─ lo\n", said)
+      assert.matches("\nnetworks\nnet " .. here .. "  1 "
+        .. t.lua:gsub("%p", "%%%0") .. "[^\n]*\n├─ lo\n", said)
     end)
   end)
 
@@ -110,8 +110,8 @@ describe("a drawing as text", function()
         local there <close> = stay { "pid", "uts" }
         local said = text { width = 40 }
         assert.not_matches("[\x80-\xff]", said)
-        has(said, ("\n`- pid %d  1 process\n   `- %d > 1  lua5.4 ")
-          :format(id_of(there, "pid"), there.pid))
+        has(said, ("\n`- pid %d  1 process\n   `- %d > 1  %s ")
+          :format(id_of(there, "pid"), there.pid, t.lua))
         for line in said:gmatch "[^\n]+" do assert.is_true(#line <= 40) end
         assert.equal(said, (text { width = 40, colour = true }
           :gsub("\27%[%d*m", "")))

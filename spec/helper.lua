@@ -6,6 +6,9 @@ local build <const> = os.getenv "FARSIDE_BUILD" or "build"
 package.path = "./lua/?.lua;./lua/?/init.lua;./?.lua;" .. package.path
 package.cpath = build .. "/lib/?.so;" .. package.cpath
 
+-- The driver's own is one for good; busted gives every file modules of its own.
+package.preload.farside = nil
+
 local busted <const> = require "busted"
 local lfs <const> = require "lfs"
 local leaks <const> = require "spec.leaks"
@@ -17,6 +20,7 @@ package.loaded["spec.helper"] = M
 -- core, and the command for another busted under it.
 M.build = build
 M.lua = arg[-1]
+M.sanitized = build:find "sanitize" ~= nil
 M.busted = ("%s %s --ignore-lua"):format(arg[-1], arg[0])
 
 local function core() return require "farside.core" end

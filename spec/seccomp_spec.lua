@@ -39,6 +39,7 @@ describe("a filter", function()
   end)
 
   it("answers for all other calls as it was told", function()
+    if t.sanitized then pending "sanitizers make more calls than these" end
     under("ENOSYS", {
       { "allow", "exit_group write lseek brk mmap munmap uname" },
     }, function()

@@ -107,37 +107,42 @@ describe("a process that keeps to its like", function()
 end)
 
 describe("what the kernel's Landlock does not know", function()
-  -- As on a kernel with this version of it.
-  local function pretend(abi)
-    local real <const> = core.landlock_abi
-    core.landlock_abi = type(abi) == "function" and abi
-      or function() return abi end
-    finally(function() core.landlock_abi = real end)
+  -- Runs in a child, as on a kernel with this version of it.
+  local function pretend(abi, fn)
+    t.child(function()
+      core.landlock_abi = type(abi) == "function" and abi
+        or function() return abi end
+      fn()
+    end)
   end
 
+  local function none() core.raise(core.errno.EOPNOTSUPP, "landlock_abi") end
+
   it("is an error that names it", function()
-    pretend(2)
-    local ok, err = pcall(ns.confine, { ro = { "/" }, connect = { 1 },
-                                        scoped = { "signal" } })
-    assert.is_false(ok)
-    assert.matches(": confine by connect_tcp, ioctl_dev, signal, truncate, "
-      .. "which Landlock 2 does not know: Operation not supported "
-      .. "(EOPNOTSUPP)\nhint: `optional = true` does without what the kernel "
-      .. "does not know", tostring(err), 1, true)
+    pretend(2, function()
+      local ok, err = pcall(ns.confine, { ro = { "/" }, connect = { 1 },
+                                          scoped = { "signal" } })
+      assert.is_false(ok)
+      assert.matches(": confine by connect_tcp, ioctl_dev, signal, truncate, "
+        .. "which Landlock 2 does not know: Operation not supported "
+        .. "(EOPNOTSUPP)\nhint: `optional = true` does without what the kernel "
+        .. "does not know", tostring(err), 1, true)
+    end)
   end)
 
   it("is all of it where there is none", function()
-    pretend(function() core.raise(core.errno.EOPNOTSUPP, "landlock_abi") end)
-    local ok, err = pcall(ns.confine, { ro = { "/" } })
-    assert.is_false(ok)
-    assert.matches(": confine: Operation not supported (EOPNOTSUPP)\nhint: "
-      .. "this kernel has no Landlock, or it is not among the lsm= that it was "
-      .. "started with; `optional = true` does without", tostring(err), 1, true)
+    pretend(none, function()
+      local ok, err = pcall(ns.confine, { ro = { "/" } })
+      assert.is_false(ok)
+      assert.matches(": confine: Operation not supported (EOPNOTSUPP)\nhint: "
+        .. "this kernel has no Landlock, or it is not among the lsm= that it "
+        .. "was started with; `optional = true` does without", tostring(err),
+        1, true)
+    end)
   end)
 
   it("is done without when that is allowed", function()
-    pretend(function() core.raise(core.errno.EOPNOTSUPP, "landlock_abi") end)
-    t.child(function()
+    pretend(none, function()
       ns.confine { ro = { "/usr" }, optional = true }
       assert.equal("done", try(read, "/etc/passwd"))
     end)

@@ -382,6 +382,18 @@ describe("a running container", function()
     assert.same({ nil, "timeout" }, { container:wait("1ms") })
   end)
 
+  test("leaves the collector as it was, whatever comes of it", function()
+    ns.run { "/bin/true" }
+    assert.is_true(collectgarbage "isrunning")
+    assert.is_false(pcall(ns.run, { "/no/such/program" }))
+    assert.is_true(collectgarbage "isrunning")
+    collectgarbage "stop"
+    ns.run { "/bin/true" }
+    local running <const> = collectgarbage "isrunning"
+    collectgarbage "restart"
+    assert.is_false(running)
+  end)
+
   test("has undone after its end what was kept for it", function()
     local said, container = "", ns.spawn { "/bin/true" }
     local function thing(name)

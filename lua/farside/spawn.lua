@@ -272,6 +272,24 @@ local function begin(plan, checked)
                                                                       plan)
 end
 
+local Patience <const> = {}
+Patience.__index = Patience
+
+function Patience:close()
+  if self.waits then collectgarbage "restart" end
+  self.waits = false
+end
+
+Patience.__close = Patience.close
+
+-- Has garbage wait until this is closed: until the program runs, when there is
+-- nothing to do but wait for its end.
+local function patience()
+  local runs <const> = collectgarbage "isrunning"
+  if runs then collectgarbage "stop" end
+  return setmetatable({ waits = runs }, Patience)
+end
+
 --- Starts a container.
 -- @tparam table|Plan recipe see farside.recipe for its keys
 -- @treturn Container running, its program executed; with `detach`, a Detached
@@ -288,12 +306,15 @@ end
 -- @treturn int status or signal number
 -- @raise as spawn
 function M.run(recipe)
+  local garbage <close> = patience()
   local plan <const>, checked <const> = to_plan("run", recipe)
   if checked.detach then
     errors.usage "run: detach: nobody waits for such a container; use spawn"
   end
   return require("farside.attend").attend(function()
-    return begin(plan, checked)
+    local container <const> = begin(plan, checked)
+    garbage:close()
+    return container
   end, not plan[#plan].args[1].session)
 end
 

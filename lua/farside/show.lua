@@ -48,12 +48,13 @@ local function elements(value, indent, seen)
   local parts = {}
   local n = rawlen(value)
   for i = 1, math.min(n, most) do parts[i] = write(value[i], indent, seen) end
-  for _, key in ipairs(sorted_keys(value, n + 1)) do
+  local keys <const> = sorted_keys(value, n + 1)
+  for _, key in ipairs(keys) do
     if #parts >= most then break end
     parts[#parts + 1] = key_text(key) .. " = "
       .. write(rawget(value, key), indent, seen)
   end
-  if #parts >= most then parts[#parts + 1] = "…" end
+  if n + #keys > most then parts[#parts + 1] = "…" end
   return parts
 end
 

@@ -46,7 +46,7 @@ CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
 DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
 WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
-BENCH      := $(addprefix $(O)/bench/,container runner network)
+BENCH      := $(addprefix $(O)/bench/,container runner network nothing)
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
 FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
@@ -128,7 +128,7 @@ docs: need-docs $(MANUAL) ## the reference from the comments: HTML, manual pages
 	@! grep -v 'contains no items\|^format:\|^reading' $(B)/docs/log
 
 bench: need-bench all $(BENCH) ## measure Farside beside others (BENCHFLAGS)
-	$(DRIVER) scripts/dev/bench.lua $(BENCHFLAGS)
+	$(DRIVER) scripts/dev/bench.lua --json $(B)/bench.json $(BENCHFLAGS)
 
 install: all $(MANUAL) ## install under PREFIX (/usr/local), within DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CLUADIR)/farside \
@@ -222,9 +222,11 @@ $(O)/bench/container: $(addprefix scripts/dev/bench/,container.c host.c \
                         root.c payload.c container.h) csrc/sys.h
 $(O)/bench/runner: scripts/dev/bench/runner.c
 $(O)/bench/network: scripts/dev/bench/network.c
+$(O)/bench/nothing: scripts/dev/bench/nothing.c
+$(O)/bench/nothing $(O)/bench/runner: LDFLAGS += -static
 $(BENCH): Makefile | need-build
 	@mkdir -p $(@D)
-	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc -o $@ \
+	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc $(LDFLAGS) -o $@ \
 	  $(filter %.c,$^)
 
 EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)

@@ -19,14 +19,14 @@ end
 local number <const> = "%d+%.%d%d%d"
 
 describe("the benchmark", function()
-  it("tells a median, its spread and a ratio for each of its rows", function()
+  it("tells a median, spread, ratio and memory of each row", function()
     t.needs "userns"
     local text, ok = bench("--count", "1", "start", "containers")
     assert.is_true(ok, text)
     if text:find "C, one process, same calls +skipped" then
       return pending "needs Linux 6.11, which the C container is written for"
     end
-    local times <const> = (" +" .. number):rep(3) .. " +%d+%.%d%d"
+    local times <const> = (" +" .. number):rep(3) .. " +%d+%.%d%d.* %d+%.%d\n"
     for _, name in ipairs { "farside %-e ''", "ns.run, one process",
                             "C, one process, same calls", "farside run" } do
       assert.matches("\n  " .. name .. times, text)
@@ -35,10 +35,14 @@ describe("the benchmark", function()
 
   it("writes the same as JSON", function()
     t.needs "userns"
-    local text, ok = bench("--count", "1", "--json", "start")
+    local text, ok = bench("--count", "1", "--json", "-", "start")
     assert.is_true(ok, text)
-    assert.matches("^%[\n  { .* }\n%]\n$", text)
-    assert.matches('"name": "farside %-e \'\'", "median": ' .. number, text)
+    local report <const> = require "farside.json".decode(text)
+    assert.matches("^Linux ", report.machine.kernel)
+    local row <const> = report.tables[1].rows[1]
+    assert.equal("farside -e ''", row.name)
+    assert.is_true(row.quartiles_ms[1] <= row.median_ms and row.ratio > 0)
+    assert.is_true(row.floor_ratio > 0 and row.peak_kib > 1000)
   end)
 
   it("measures networks beside C and others", function()
@@ -53,7 +57,7 @@ describe("the benchmark", function()
   end)
 
   it("refuses what it does not know", function()
-    assert.equal("usage: bench.lua [--count N] [--json] "
+    assert.equal("usage: bench.lua [--count N] [--json FILE] "
       .. "[start | containers | list | links | routes | labs]...\n",
       (bench "--fast"))
   end)

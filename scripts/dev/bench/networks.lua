@@ -59,7 +59,7 @@ end
 local function floor(set, ...)
   local command = { set.tools .. "/network", ... }
   return { name = "C, raw netlink, one queue", how = "ask", reference = true,
-           command = set.root and command
+           floor = true, command = set.root and command
              or within(set, table.unpack(command)) }
 end
 

@@ -11,7 +11,8 @@
  * A round takes each command once, in a new random order, so that what one
  * leaves behind for the kernel to do later and what else the machine does
  * falls on all alike. Output: a line a round, nanoseconds in the order of the
- * commands. A command that fails ends the run.
+ * commands; a last line, after the word "memory", what the largest process of
+ * each had resident at its peak, KiB. A command that fails ends the run.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +34,7 @@ struct command {
   char *words[WORDS + 1]; /* the first is "run" or "ask" */
   pid_t pid;
   int asked, answers; /* an asked command's pipes, else -1 */
+  long peak; /* KiB: it, and those that it has waited for */
 };
 
 static struct command commands[COMMANDS];
@@ -77,10 +80,13 @@ static pid_t spawn(struct command *c, int in, int out) {
 
 static void await(struct command *c, pid_t pid) {
   int status;
-  if (waitpid(pid, &status, 0) == -1)
-    err(1, "waitpid");
+  struct rusage usage;
+  if (wait4(pid, &status, 0, &usage) == -1)
+    err(1, "wait4");
   if (status != 0)
     errx(1, "%s: status %#x", c->words[1], (unsigned)status);
+  if (usage.ru_maxrss > c->peak)
+    c->peak = usage.ru_maxrss;
 }
 
 static void start(struct command *c) {
@@ -144,6 +150,13 @@ static void print(const int64_t took[]) {
     printf("%" PRId64 "%c", took[i], i + 1 < count ? '\t' : '\n');
 }
 
+static void print_memory(void) {
+  printf("memory");
+  for (int i = 0; i < count; i++)
+    printf("\t%ld", commands[i].peak);
+  printf("\n");
+}
+
 int main(int argc, char **argv) {
   int order[COMMANDS], null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int64_t took[COMMANDS];
@@ -166,5 +179,6 @@ int main(int argc, char **argv) {
   for (int i = 0; i < count; i++)
     if (commands[i].asked >= 0)
       stop(&commands[i]);
+  print_memory();
   return 0;
 }

@@ -1,0 +1,91 @@
+--- Takes the times of a table's rows (containers.lua says what that is): each
+-- gets `samples`, sorted, in nanoseconds, and `memory`, the KiB that its
+-- largest process had resident at most; or `skipped`, why it was not run.
+
+local here <const> = arg[0]:match "^(.*)/" or "."
+
+local M = {}
+
+local function spelled(row)
+  return row.how .. "\t" .. table.concat(row.command, "\t") .. "\n"
+end
+
+-- Runs a program; answers its lines, or nil and what went wrong.
+local function lines_of(command)
+  local pipe <const> = assert(io.popen(command .. " 2>&1"))
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  if not pipe:close() then return nil, lines[#lines] or "it failed" end
+  return lines
+end
+
+-- Runs the timer; answers what each round says, or nil and what went wrong.
+local function time(tools, rows, count, warmup, pause)
+  local name <const> = os.tmpname()
+  local file <close> = assert(io.open(name, "w"))
+  for _, row in ipairs(rows) do file:write(spelled(row)) end
+  file:close()
+  local lines, reason = lines_of(("'%s/runner' %d %d %d <'%s'"):format(tools,
+    count, warmup, pause, name))
+  os.remove(name)
+  return lines, reason
+end
+
+-- Those that can be run here. A peer may be missing; what is ours may not.
+local function usable(tools, rows)
+  local list = {}
+  for _, row in ipairs(rows) do
+    local ok, reason = time(tools, { row }, 1, 0, 0)
+    if ok then
+      list[#list + 1] = row
+    elseif row.ours then
+      error(("bench: %s: %s"):format(row.name, reason), 0)
+    else
+      row.skipped = reason
+    end
+  end
+  return list
+end
+
+-- The rounds of a table, among the crowd that it wants. Where the kernel gets a
+-- pause, what one row takes is long, and the trial was its warm-up.
+local function rounds(tools, rows, list, count)
+  local function go()
+    local warmup <const> = rows.pause and 0 or math.min(count, 5)
+    return assert(time(tools, list, count, warmup, rows.pause or 0))
+  end
+  if not rows.crowd then return go() end
+  local crowd <const> = dofile(here .. "/bench/crowd.lua")
+  -- a round or two are a trial, which a small crowd serves as well
+  local namespaces <const> = count < 5 and 20 or rows.crowd[1]
+  return crowd(namespaces, rows.crowd[2], go)
+end
+
+local function numbers(line)
+  local list = {}
+  for number in line:gmatch "%d+" do list[#list + 1] = tonumber(number) end
+  return list
+end
+
+--- Measures.
+-- @tparam string tools where the timer is
+-- @tparam table rows a table; gets `count`, its number of rounds
+-- @tparam int count the rounds that are wanted
+function M.take(tools, rows, count)
+  rows.count = math.min(count, rows.most or count)
+  local list <const> = usable(tools, rows)
+  for _, row in ipairs(list) do row.samples = {} end
+  for _, line in ipairs(rounds(tools, rows, list, rows.count)) do
+    local memory <const> = line:match "^memory" ~= nil
+    for i, number in ipairs(numbers(line)) do
+      if memory then
+        list[i].memory = number
+      else
+        table.insert(list[i].samples, number)
+      end
+    end
+  end
+  for _, row in ipairs(list) do table.sort(row.samples) end
+end
+
+return M

@@ -329,6 +329,19 @@ describe("for programs and sockets", function()
     end)
   end)
 
+  it("of two mounts at one place the upper counts", function()
+    inside(function()
+      ns.mount("tmpfs", "/mnt", "tmpfs", "noexec")
+      ns.mknodat(nil, "/mnt/program", "file", "0755")
+      assert.equal("the mount /mnt is noexec",
+        hint_of(ns.execve, "/mnt/program", { "program" }, {}))
+      ns.mount("tmpfs", "/mnt", "tmpfs")
+      ns.mknodat(nil, "/mnt/program", "file", "0644")
+      assert.not_equal("the mount /mnt is noexec",
+        hint_of(ns.execve, "/mnt/program", { "program" }, {}))
+    end)
+  end)
+
   it("a low port in an outer namespace is told", function()
     says("ports below 1024 need CAP_NET_BIND_SERVICE, and the net namespace "
       .. "belongs to an outer user namespace: add \"net\"",

@@ -61,12 +61,20 @@ describe("a lab", function()
   end)
 
   each("has hosts that know each other by name", function(unprivileged)
-    t.needs "file /etc/hosts"
     local lab <close>, h1, _, sw = pair(unprivileged)
     assert.equal("10.0.0.2\n",
       shell(h1, "sed -n 's/ h2$//p' /etc/hosts | head -1"))
     lab:link(lab:host "h3", sw)
     assert.matches("10.0.0.3 h3", shell(h1, "cat /etc/hosts"))
+  end)
+
+  it("has them know each other where /etc has no such file", function()
+    t.userns(function()
+      ns.mount("tmpfs", "/etc", "tmpfs")
+      local lab <close>, h1 = pair()
+      assert.matches("10.0.0.2 h2\n", shell(h1, "cat /etc/hosts"))
+      assert.is_false(pcall(ns.fstatat, nil, "/etc/hosts"))
+    end)
   end)
 
   each("runs functions on them", function(unprivileged)

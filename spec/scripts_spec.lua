@@ -91,7 +91,8 @@ local function somebody()
   local command <const> =
     "setpriv --reuid 54321 --regid 54321 --clear-groups "
   t.needs "setpriv"
-  if not os.execute(command .. driver .. " -e '' 2>/dev/null") then
+  if not os.execute(command .. "sh -c 'cd \"$PWD\" && " .. driver
+                    .. " -e \"\"' 2>/dev/null") then
     pending "another user cannot read the build"
   end
   return command .. driver

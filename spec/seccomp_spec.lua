@@ -315,7 +315,7 @@ describe("the filter of a container", function()
   end)
 
   it("lets be done what a capability is for", function()
-    t.needs "userns"
+    t.needs("userns", "mount")
     local script <const> = "mount -t tmpfs x /mnt 2>/dev/null"
     assert.equal(0, code(script, { capabilities = { "sys_admin" } }))
     assert.not_equal(0, code(script, { capabilities = { "sys_admin" },

@@ -152,52 +152,52 @@ local function below(path, directory)
          path:sub(1, #directory + 1) == directory .. "/"
 end
 
--- Whether another mount hides this one: one on its root, or one on the same
--- mount nearer to its root, or what hides the mount that it is on.
-local function hidden(list, mount)
-  for _, other in ipairs(list) do
-    if other.id == mount.parent and other ~= mount and hidden(list, other) then
-      return true
-    end
-    local on_top = other.parent == mount.id and
-                   other.target == mount.target
-    if other ~= mount and (on_top or other.parent == mount.parent and
-       below(mount.target, other.target)) then
-      return true
+-- The mounts by the one that they are on and where; those whose parent we do
+-- not see, or who are their own, as the first of all is, are on none, 0.
+local function children(list)
+  local there, on = {}, {}
+  for _, mount in ipairs(list) do there[mount.id] = true end
+  for _, mount in ipairs(list) do
+    local seen = there[mount.parent] and mount.parent ~= mount.id
+    local parent = seen and mount.parent or 0
+    on[parent .. " " .. mount.target] = mount
+  end
+  return on
+end
+
+-- The mount that a path leads to, as the kernel goes: at every name, and again
+-- on the root of what was found there, into the mount that is on it.
+function System:mount_of(path)
+  self.on = self.on or children(self:mounts() or {})
+  local at
+  local function into(target)
+    local mount = self.on[(at and at.id or 0) .. " " .. target]
+    while mount do
+      at, mount = mount, self.on[mount.id .. " " .. target]
     end
   end
-  return false
+  into "/"
+  for finish in path:gmatch "()%f[/\0]" do
+    into(path:sub(1, finish - 1))
+  end
+  return at
 end
 
 -- The mount on top at a path, nil when nothing is mounted there.
 function System:mount_at(path)
-  local list <const> = self:mounts() or {}
-  for _, mount in ipairs(list) do
-    if mount.target == path and not hidden(list, mount) then
-      return mount
-    end
-  end
+  local mount <const> = self:mount_of(path)
+  return mount and mount.target == path and mount or nil
 end
 
 -- The mounts below a path that can be seen.
 function System:mounts_below(path)
-  local list <const>, found = self:mounts() or {}, {}
-  for _, mount in ipairs(list) do
-    if below(mount.target, path) and not hidden(list, mount) then
+  local found = {}
+  for _, mount in ipairs(self:mounts() or {}) do
+    if below(mount.target, path) and self:mount_at(mount.target) == mount then
       found[#found + 1] = mount
     end
   end
   return found
-end
-
--- The mount that a path lies in.
-function System:mount_of(path)
-  while path ~= "" and path ~= "/" do
-    local mount = self:mount_at(path)
-    if mount then return mount end
-    path = path:match "^(.*)/[^/]*$" or "/"
-  end
-  return self:mount_at "/"
 end
 
 return System

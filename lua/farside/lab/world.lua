@@ -31,20 +31,26 @@ local function hosts(lab)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- A file in memory over /etc/hosts; /proc is where it can be made, before it is
--- covered by what belongs there.
+-- A file in memory over /etc/hosts, or within /etc where there is none to
+-- cover; /proc is where it can be made, before what belongs there covers it.
 local function cover_hosts(text)
   core.mount("tmpfs", "/proc", "tmpfs", "size=4M")
+  core.mkdirat(nil, "/proc/etc")
   do
-    local file <close> = core.openat2(nil, "/proc/hosts",
+    local file <close> = core.openat2(nil, "/proc/etc/hosts",
                                       "wronly,create", { mode = "0644" })
     core.write(file, text)
   end
-  local ok, failure = pcall(core.mount, "/proc/hosts", "/etc/hosts", nil,
+  local ok, failure = pcall(core.mount, "/proc/etc/hosts", "/etc/hosts", nil,
                             "bind")
+  if not ok and failure.code == "ENOENT" then
+    core.mkdirat(nil, "/proc/work")
+    core.mount("overlay", "/etc", "overlay",
+               "lowerdir=/etc,upperdir=/proc/etc,workdir=/proc/work")
+    ok = true
+  end
   core.umount("/proc", "detach")
-  -- ENOENT: a root without the file, where nobody would look into it
-  if not ok and failure.code ~= "ENOENT" then error(failure, 0) end
+  if not ok then error(failure, 0) end
 end
 
 -- In a child that is in the node's network and the lab's pid namespace.

@@ -76,7 +76,7 @@ describe("the user of a container", function()
     local call <const> = root and "setresuid" or "setresgid"
     local kind <const> = root and "uid" or "gid"
     assert.same({ call, "EINVAL", kind .. " 70000 is not mapped in this user "
-      .. "namespace: give it more ids, as with " .. kind .. "_map = \"auto\"" },
+      .. "namespace: give it more ids, as with uid_map = \"auto\"" },
       { err.call, err.code, err.hint })
   end)
 

@@ -189,6 +189,29 @@ describe("an image", function()
     assert.matches('root:account%("root"', plan)
   end)
 
+  it("is what umoci writes, and what skopeo makes of others", function()
+    t.needs("umoci", "skopeo")
+    local directory <const> = t.tmpdir()
+    write(directory .. "/layer.tar", layer)
+    assert(os.execute(([[
+      set -e; cd %s; exec >log 2>&1
+      copy() { skopeo --insecure-policy copy "$@"; }
+      umoci init --layout umoci
+      umoci new --image umoci:a
+      umoci raw add-layer --image umoci:a layer.tar
+      umoci config --image umoci:a --config.cmd /bin/a --config.env A=1
+      copy oci:umoci:a oci:skopeo:a
+      copy oci:umoci:a dir:dir
+      copy dir:dir oci:of-dir:a
+      copy oci:umoci:a docker-archive:docker.tar:a/b:1
+      copy docker-archive:docker.tar oci:of-docker:a]]):format(directory)))
+    for _, name in ipairs { "umoci", "skopeo", "of-dir", "of-docker" } do
+      local image <const> = images.read(directory .. "/" .. name .. ":a")
+      assert.same({ "/bin/a", "1", 1 },
+                  { image.command[1], image.env.A, #image.layers }, name)
+    end
+  end)
+
   it("is what a recipe says, or layers are", function()
     assert.equal("spawn: root: either image or layers expected, not both",
       (failure { root = { image = "a", layers = { "b" } } }))

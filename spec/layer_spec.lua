@@ -16,14 +16,14 @@ local archive <const> = archives.archive
 ---- which entries pass ----
 
 -- What goes on of an archive, and what was found in it.
-local function filtered(bytes, most, count)
+local function filtered(bytes, most, count, whole)
   local at, out = 1, {}
   local found = tar.filter(function()
     if at > #bytes then return nil end
     at = at + 1000 -- no multiple of a block
     return bytes:sub(at - 1000, at - 1)
   end, function(piece) out[#out + 1] = piece end, most or 1 << 30,
-  count or 1000)
+  count or 1000, whole)
   return table.concat(out), found
 end
 
@@ -128,6 +128,19 @@ describe("of an archive", function()
       assert.equal(why, refusal(bytes))
     end)
   end
+
+  it("the end may be that of the bytes when these are known to be all",
+    function()
+      local entry <const> = archives.entry { name = "f", data = "x" }
+      assert.equal(archive { name = "f", data = "x" },
+                   (filtered(entry, nil, nil, true)))
+      local extension <const> = archives.entry {
+        name = "x", type = "x", data = archives.record("path", "a") }
+      for _, bytes in ipairs { "", entry .. "x", entry .. extension } do
+        assert.equal("it ends before its end",
+                     refusal(bytes, nil, nil, true))
+      end
+    end)
 
   it("no more files are taken than there is room for", function()
     assert.equal("c: there is no room for so many files",

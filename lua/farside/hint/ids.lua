@@ -98,7 +98,7 @@ row("setresuid setresgid setgroups", "EINVAL", function(err, sys)
   for id in (err.detail or ""):gmatch "%d+" do
     if sys:mapped(kind, math.tointeger(id)) == false then
       return ("%s %s is not mapped in this user namespace: give it more ids, "
-          .. "as with %s_map = \"auto\""):format(kind, id, kind)
+          .. "as with uid_map = \"auto\""):format(kind, id)
     end
   end
 end)

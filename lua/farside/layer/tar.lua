@@ -35,12 +35,12 @@ function Reader:some(most)
   return piece
 end
 
--- Exactly so many bytes; nil when there are less.
+-- Exactly so many bytes; nil when there are less, and whether there was any.
 function Reader:exactly(count)
   local parts = {}
   while count > 0 do
     local piece <const> = self:some(count)
-    if not piece then return nil end
+    if not piece then return nil, #parts > 0 end
     parts[#parts + 1] = piece
     count = count - #piece
   end
@@ -298,27 +298,34 @@ end
 
 local zeros <const> = ("\0"):rep(BLOCK)
 
+-- The next header; nil at the end, which is two blocks of zeros. There are
+-- programs that leave those out, as umoci does: where nothing can be missing,
+-- the end of the bytes between two entries is one, too.
+function Filter:header()
+  local block <const>, some <const> = self.reader:exactly(BLOCK)
+  if block then return block ~= zeros and block or nil end
+  local between <const> = not some and self.found.entries > 0
+    and #self.pending == 0
+  if not (self.whole and between) then cut_off "before its end" end
+end
+
 --- Passes an archive on, up to its end.
 -- @tparam function read answers bytes, nil at the end
 -- @tparam function write takes bytes
 -- @tparam int most bytes that all files together may have
 -- @tparam int most_entries how many of them there may be
+-- @tparam[opt] boolean whole it is known to be all there, by its digest
 -- @treturn table `hidden`, a list of { directory =, name = }, and `opaque`, a
 -- list of directories: what is white-out; `entries`, `bytes`
 -- @raise a table with the fields `refused`, why it is, and `ends`, whether it
 -- is for an end too soon
-function M.filter(read, write, most, most_entries)
+function M.filter(read, write, most, most_entries, whole)
   local self <const> = setmetatable({
     reader = new_reader(read), write = write, most = most,
-    most_entries = most_entries, pending = {}, more = {},
+    most_entries = most_entries, whole = whole, pending = {}, more = {},
     found = { hidden = {}, opaque = {}, entries = 0, bytes = 0 },
   }, Filter)
-  while true do
-    local block <const> = self.reader:exactly(BLOCK)
-    if not block then cut_off "before its end" end
-    if block == zeros then break end
-    self:block(block)
-  end
+  for block in self.header, self do self:block(block) end
   write(zeros .. zeros)
   while self.reader:some(1 << 16) do end -- what made it may find a fault yet
   return self.found

@@ -144,6 +144,7 @@ local function sink(socket)
   end
 end
 
+-- Bytes and files that there is room for.
 local function room(layer)
   local is <const> = core.statfs(layer)
   return is.available, is.files > 0 and is.files_free or math.maxinteger
@@ -182,8 +183,9 @@ local function pour(archive, layer, ids)
   local _theirs <close> = theirs
   local unpacking <close> = unpacker(layer, ids, theirs, words)
   theirs:close()
+  local bytes <const>, files <const> = room(layer)
   local ok, found = pcall(tar.filter, progress.of(archive, read), sink(mine),
-                          room(layer))
+                          bytes, files, archive.expected ~= nil)
   mine:close()
   if not ok then explain(archive, found, packed, unpacking, words) end
   local fault <const> = packed and finish(packed, words, "unpacked")

@@ -120,14 +120,25 @@ describe("each recipe", function()
     end
   end)
 
+  -- Those of a starter that runs are somebody else's, who works here too.
+  local function left_groups()
+    local left <const> = {}
+    for path, starter in run("find /sys/fs/cgroup -maxdepth 2 -name "
+      .. "'farside-*'"):gmatch "(%S*farside%-(%d+)%S*)" do
+      left[path] = not lfs.attributes("/proc/" .. starter) or nil
+    end
+    return left
+  end
+
   it("leaves nothing where it has been", function()
+    local before <const> = left_groups()
     for _, name in ipairs(names) do
       run(driver .. " scripts/" .. name .. ".lua")
     end
     for _, path in ipairs { "/moon", "/comet", "/mnt/low" } do
       assert.is_nil(lfs.attributes(path))
     end
-    assert.equal("", (run "find /sys/fs/cgroup -maxdepth 2 -name 'farside-*'"))
+    for path in pairs(left_groups()) do assert.is_true(before[path], path) end
   end)
 end)
 

@@ -47,6 +47,7 @@ DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
 WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
 BENCH      := $(addprefix $(O)/bench/,container runner network nothing)
+FUZZER     := $(B)/fuzz/fuzz
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
 FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
@@ -83,9 +84,9 @@ export ASAN_OPTIONS  ?= detect_leaks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check install uninstall lint bench docs clean help \
+.PHONY: all demo check install uninstall lint bench fuzz docs clean help \
         check-vm need-build need-demo need-check need-lint need-docs \
-        need-bench need-check-vm
+        need-bench need-check-vm need-fuzz
 
 all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
 
@@ -129,6 +130,12 @@ docs: need-docs $(MANUAL) ## the reference from the comments: HTML, manual pages
 
 bench: need-bench all $(BENCH) ## measure Farside beside others (BENCHFLAGS)
 	$(DRIVER) scripts/dev/bench.lua --json $(B)/bench.json $(BENCHFLAGS)
+
+# What is fuzzed, all of it when FUZZ says nothing, and for how long each.
+FUZZ    ?=
+SECONDS ?= 600
+fuzz: need-fuzz all $(FUZZER) ## feed nonsense to what reads input (FUZZ, SECONDS)
+	@$(LUA) scripts/dev/fuzz.lua $(FUZZER) $(B)/fuzz $(SECONDS) $(FUZZ)
 
 install: all $(MANUAL) ## install under PREFIX (/usr/local), within DESTDIR
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(CLUADIR)/farside \
@@ -177,13 +184,14 @@ say = $(if $(V),,@echo '  $(1)  $@'; )
 # installed for those who want to see or to work on Farside, not by `make`.
 SETUP := LUA=$(LUA) LUAPC=$(LUAPC) scripts/dev/setup
 need-build: | $(filter $(MAKECMDGOALS:%=need-%),need-demo need-check need-lint \
-              need-bench need-check-vm)
+              need-bench need-check-vm need-fuzz)
 	@$(SETUP) --check build
 need-demo:; @$(SETUP) build run
 need-check:; @$(SETUP) build run check
 need-lint:; @$(SETUP) build lint
 need-docs:; @$(SETUP) docs
 need-check-vm:; @$(SETUP) build vm
+need-fuzz:; @$(SETUP) build run fuzz
 need-bench:
 	@$(SETUP) build
 	@$(SETUP) bench || echo 'Without them some rows are left out.'
@@ -229,6 +237,24 @@ $(BENCH): Makefile | need-build
 	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) -Icsrc $(LDFLAGS) -o $@ \
 	  $(filter %.c,$^)
 
+# The core with the fuzzer's counters, which only clang has, and the sanitizers.
+FUZZ_CC   ?= clang
+FUZZ_FLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer
+FUZZ_OBJ  := $(CORE_SRC:csrc/%.c=$(B)/fuzz/obj/%.o)
+$(B)/fuzz/obj/%.o: csrc/%.c Makefile | need-build
+	@mkdir -p $(@D)
+	$(call say,CC) $(FUZZ_CC) -std=c11 $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
+	  -MMD -MP -Icsrc $(LUA_CFLAGS) $(LIBS_CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(B)/fuzz/obj/walker.o: CPPFLAGS += $(if $(WALKER),-DFAR_WALKER='"$(WALKER)"')
+$(B)/fuzz/obj/walker.o: $(WALKER)
+
+$(FUZZER): scripts/dev/fuzz/fuzz.c $(FUZZ_OBJ)
+	$(call say,LD) $(FUZZ_CC) -std=c11 $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer \
+	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=mount -o $@ $^ \
+	  $(driver_libs)
+
 EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)
 $(O)/embedded.c: scripts/dev/embed.lua $(EMBEDDED) | need-build
 	@mkdir -p $(@D)
@@ -253,4 +279,4 @@ $(MANUAL): $(DRIVER)
 	$(call say,LUA) $(DRIVER) scripts/dev/docs.lua luacats \
 	  $(@D)/farside.d.lua $(CORE_SRC) $(LUA_SRC)
 
--include $(wildcard $(O)/obj/*.d $(O)/obj/driver/*.d)
+-include $(wildcard $(O)/obj/*.d $(O)/obj/driver/*.d $(B)/fuzz/obj/*.d)

@@ -151,6 +151,8 @@ void far_receive(lua_State *L, struct far_netlink *nl, struct far_answers *a,
     far_raise(L, EMSGSIZE, call, NULL, NULL);
   a->at = &a->head;
   a->left = (int)n;
+  if (!nlmsg_ok(a->at, a->left))
+    far_raise(L, EBADMSG, call, NULL, NULL);
 }
 
 void far_ask(lua_State *L, struct far_request *r, struct far_answers *a) {

@@ -221,6 +221,13 @@ describe("a grant in /etc/subuid", function()
     end)
   end)
 
+  it("of numbers that no id has is none", function()
+    granted("1000:99999999999999999999:1\n1000:5:99999999999\n", function()
+      assert.same({}, ns.subids "uid")
+      assert.equal("/etc/subuid grants 1000 nothing", subid.granted "uid")
+    end)
+  end)
+
   it("is found by uid and by name", function()
     granted("root:5:6\n0:7:8\nother:9:9\nroot:x:1\n1000:10:11\n", function()
       assert.same({ { first = 5, count = 6 }, { first = 7, count = 8 } },

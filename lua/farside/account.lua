@@ -2,6 +2,7 @@
 -- /etc/group as text. No name service is asked, which would load code.
 
 local core <const> = require "farside.core"
+local users <const> = require "farside.users"
 
 local M = {}
 
@@ -33,7 +34,7 @@ local function rows(text, least)
 end
 
 local function number(text)
-  return text:find "^%d+$" and #text <= 10 and math.tointeger(tonumber(text))
+  return text:find "^%d+$" and users.id(text)
 end
 
 -- The row whose name or number it is.
@@ -76,9 +77,9 @@ end
 -- @treturn table `uid`, `gid`, `groups`, `home`
 -- @raise ENOENT for a name that is not there; a number need not be
 function M.find(root, user, group, groups)
-  local users <const> = read(root, "/etc/passwd")
+  local passwd <const> = read(root, "/etc/passwd")
   local all <const> = read(root, "/etc/group")
-  local row, uid = find(users, 6, user)
+  local row, uid = find(passwd, 6, user)
   if not row and type(user) == "string" then
     missing("user", user, "/etc/passwd")
   end

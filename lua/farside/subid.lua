@@ -24,11 +24,10 @@ local function granted(which, is)
   local list <const> = {}
   local file <close> = io.open(kinds[which].file)
   for line in file and file:lines() or function() end do
-    local who, first, count = line:match "^([^:]+):(%d+):(%d+)$"
-    if who and is(who) then
-      list[#list + 1] = { first = math.tointeger(first),
-                          count = math.tointeger(count) }
-    end
+    local who, digits, many = line:match "^([^:]+):(%d+):(%d+)$"
+    local first = who and is(who) and users.id(digits)
+    local count = first and users.id(many)
+    if count then list[#list + 1] = { first = first, count = count } end
   end
   return list
 end

@@ -3,12 +3,18 @@
 
 local M = {}
 
+--- An id out of digits; nil for what is beyond all ids.
+function M.id(digits)
+  return #digits <= 10 and math.tointeger(tonumber(digits)) or nil
+end
+
 local function each()
   local file <close> = io.open "/etc/passwd"
   local users = {}
   for line in file and file:lines() or function() end do
-    local name, uid = line:match "^([^:]*):[^:]*:(%d+):"
-    if name then users[#users + 1] = { name, math.tointeger(uid) } end
+    local name, digits = line:match "^([^:]*):[^:]*:(%d+):"
+    local uid <const> = name and M.id(digits)
+    if uid then users[#users + 1] = { name, uid } end
   end
   return users
 end

@@ -14,6 +14,8 @@
 #include "netattr.h"
 #include "netsocket.h"
 
+#define MAX_ERRNO 4095
+
 /* ---- where requests go ---- */
 
 /* A socket for one call, closed when the binding ends, also by an error. */
@@ -239,17 +241,19 @@ int far_verdict(const struct nlmsghdr *h) {
   const struct nlmsgerr *e = nlmsg_data(h);
   if (h->nlmsg_len < NLMSG_HDRLEN + sizeof e->error)
     return 0;
-  return -e->error;
+  return e->error <= 0 && e->error >= -MAX_ERRNO ? -e->error : EPROTO;
 }
 
-/* Where the attributes that follow an error begin, after the header. */
+/* Where the attributes that follow an error begin, after the header; at the
+ * end when there is no room for any. */
 static int tlvs(const struct nlmsghdr *h) {
   const struct nlmsgerr *e = nlmsg_data(h);
+  size_t room = (size_t)nlmsg_datalen(h), skip = sizeof *e;
   if (h->nlmsg_type == NLMSG_DONE)
-    return sizeof(int);
-  if (h->nlmsg_flags & NLM_F_CAPPED)
-    return sizeof *e;
-  return (int)(sizeof *e + e->msg.nlmsg_len - sizeof e->msg);
+    skip = sizeof(int);
+  else if (room >= sizeof *e && (h->nlmsg_flags & NLM_F_CAPPED) == 0)
+    skip += (size_t)e->msg.nlmsg_len - sizeof e->msg;
+  return (int)(skip < room ? skip : room);
 }
 
 /* The kernel's text goes into the error object as `log`, the field that it is

@@ -224,7 +224,7 @@ describe("a grant in /etc/subuid", function()
   it("of numbers that no id has is none", function()
     granted("1000:99999999999999999999:1\n1000:5:99999999999\n", function()
       assert.same({}, ns.subids "uid")
-      assert.equal("/etc/subuid grants 1000 nothing", subid.granted "uid")
+      assert.equal("/etc/subuid grants someone nothing", subid.granted "uid")
     end)
   end)
 

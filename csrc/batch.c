@@ -21,15 +21,22 @@
 
 #include "netlink.h"
 
-enum { TOGETHER = 64, BYTES = 65536 };
+/* At most so much in one call; what a refusal, with the kernel's words, may
+ * take up of the receive buffer, which is asked to be as large as that. */
+enum { BYTES = 65536, REFUSAL = 2048, BUFFER = 1 << 20 };
+
+/* What a request is, and where it stands in the user's code: many in a row have
+ * that in common. There may be a million of them: a record is small. */
+struct origin {
+  const struct far_verb *call;
+  const char *source; /* NULL: unknown */
+  int line;
+};
 
 struct record {
-  const struct far_verb *call;
-  const char *source; /* where it stands in the user's code, or NULL */
-  int line;
+  uint32_t at; /* of its message */
+  uint32_t origin;
   int err;
-  size_t at;           /* of its message */
-  const char *missing; /* the link that was not there */
 };
 
 struct name {
@@ -44,11 +51,15 @@ struct far_batch {
   size_t used, room;
   struct record *records;
   size_t count, records_room;
+  struct origin *origins;
+  size_t origins_count, origins_room;
   struct name *names;
   size_t names_count, names_done, names_room; /* done: of whole requests */
   size_t sent, next_name;
-  const void *code;   /* the function that the last request stands in */
-  const char *source; /* and its file */
+  size_t most; /* requests in one call */
+  const char *missing; /* the link that keeps the next request from going */
+  const void *code;    /* the function that the last request stands in */
+  const char *source;  /* and its file */
   lua_Integer kept;
 };
 
@@ -129,36 +140,62 @@ static int look(lua_State *L, struct far_batch *b) {
 }
 
 /* Where the request stands. */
-static void set_where(lua_State *L, struct far_batch *b, struct record *r) {
+static void set_where(lua_State *L, struct far_batch *b, struct origin *of) {
   lua_Debug caller;
   if (lua_getstack(L, 1, &caller) == 0)
     return;
   lua_getinfo(L, "fl", &caller);
   bool known = b->code != NULL && lua_topointer(L, -1) == b->code;
-  r->line = known ? caller.currentline : look(L, b);
-  r->source = b->source;
+  of->line = known ? caller.currentline : look(L, b);
+  of->source = b->source;
   lua_pop(L, 1);
 }
 
-void far_batch_append(lua_State *L, struct far_batch *b,
-                      const struct far_request *r) {
+static bool same(const struct origin *a, const struct origin *b) {
+  return a->call == b->call && a->source == b->source && a->line == b->line;
+}
+
+/* The number of the origin, which is that of the last request as a rule. */
+static uint32_t number_of(lua_State *L, struct far_batch *b,
+                          const struct origin *of) {
+  size_t count = b->origins_count;
+  if (count == 0 || !same(&b->origins[count - 1], of)) {
+    b->origins = grow(L, b->origins, &b->origins_room, count + 1,
+                      sizeof *b->origins);
+    b->origins[b->origins_count++] = *of;
+  }
+  return (uint32_t)b->origins_count - 1;
+}
+
+static void append(lua_State *L, struct far_batch *b,
+                   const struct far_request *r, const struct origin *of) {
   size_t length = r->head.nlmsg_len;
+  if (b->used + length > UINT32_MAX)
+    luaL_error(L, "%s: too much for one batch", r->call->name);
   b->bytes = grow(L, b->bytes, &b->room, b->used + length, 1);
   b->records = grow(L, b->records, &b->records_room, b->count + 1,
                     sizeof *b->records);
-  b->records[b->count] = (struct record){.call = r->call, .at = b->used};
+  b->records[b->count] = (struct record){
+    .at = (uint32_t)b->used, .origin = number_of(L, b, of),
+  };
   memcpy(b->bytes + b->used, r->bytes, length);
   b->used += length;
   b->names_done = b->names_count;
   b->count++;
 }
 
+void far_batch_append(lua_State *L, struct far_batch *b,
+                      const struct far_request *r) {
+  append(L, b, r, &(struct origin){.call = r->call});
+}
+
 void far_batch_add(lua_State *L, struct far_batch *b,
                    const struct far_request *r) {
   if (b->nl == NULL)
     luaL_error(L, "%s: the batch has ended", r->call->name);
-  far_batch_append(L, b, r);
-  set_where(L, b, &b->records[b->count - 1]);
+  struct origin of = {.call = r->call};
+  set_where(L, b, &of);
+  append(L, b, r, &of);
 }
 
 /* ---- sending ---- */
@@ -167,8 +204,12 @@ static struct nlmsghdr *message(const struct far_batch *b, size_t i) {
   return (struct nlmsghdr *)(b->bytes + b->records[i].at);
 }
 
+static const struct origin *origin_of(const struct far_batch *b, size_t i) {
+  return &b->origins[b->records[i].origin];
+}
+
 static bool changes_links(const struct far_batch *b, size_t i) {
-  int type = b->records[i].call->type;
+  int type = origin_of(b, i)->call->type;
   return type == RTM_NEWLINK || type == RTM_DELLINK ||
          type == RTM_NEWLINKPROP || type == RTM_DELLINKPROP;
 }
@@ -181,7 +222,7 @@ static void find_names(lua_State *L, struct far_batch *b, size_t i) {
     int32_t index = far_find_link(L, b->nl, n->name);
     if (index == 0) {
       b->records[i].err = ENODEV;
-      b->records[i].missing = n->name;
+      b->missing = n->name;
     }
     memcpy((char *)message(b, i) + n->at, &index, sizeof index);
   }
@@ -195,7 +236,7 @@ static bool has_names(const struct far_batch *b, size_t i) {
 static size_t together(lua_State *L, struct far_batch *b, size_t first) {
   bool links = false;
   size_t i = first, begin = b->records[first].at;
-  for (; i < b->count && i - first < TOGETHER; i++) {
+  for (; i < b->count && i - first < b->most; i++) {
     const struct nlmsghdr *h = message(b, i);
     if (i > first && b->records[i].at + h->nlmsg_len - begin > BYTES)
       break;
@@ -213,26 +254,27 @@ static size_t together(lua_State *L, struct far_batch *b, size_t first) {
 static void restore(const struct far_batch *b, size_t i,
                     struct far_request *r) {
   const struct nlmsghdr *h = message(b, i);
-  r->call = b->records[i].call;
+  r->call = origin_of(b, i)->call;
   r->nl = b->nl;
   r->header = NLMSG_HDRLEN;
   memcpy(r->bytes, h, h->nlmsg_len);
 }
 
-/* Adds the failure of request `i` to the list at 2. */
+/* Adds the failure of request `i` to the list at 2: what the kernel answered,
+ * or NULL when it was not sent. */
 static void add_failure(lua_State *L, const struct far_batch *b, size_t i,
                         const struct nlmsghdr *h) {
-  const struct record *record = &b->records[i];
+  const struct origin *of = origin_of(b, i);
   struct far_request r;
   luaL_checkstack(L, 8, NULL);
-  if (record->missing != NULL) {
-    far_error_push(L, record->err, record->call->name, record->missing, NULL);
+  if (h == NULL) {
+    far_error_push(L, b->records[i].err, of->call->name, b->missing, NULL);
   } else {
     restore(b, i, &r);
-    far_refusal(L, &r, record->err, h);
+    far_refusal(L, &r, b->records[i].err, h);
   }
-  if (record->source != NULL)
-    lua_pushfstring(L, "%s:%d", record->source, record->line);
+  if (of->source != NULL)
+    lua_pushfstring(L, "%s:%d", of->source, of->line);
   else
     lua_pushnil(L);
   lua_setfield(L, -2, "where");
@@ -276,6 +318,16 @@ static void post(lua_State *L, struct far_batch *b, size_t first, size_t n) {
   b->sent = first + n; /* and worked on, whatever happens to the answers */
 }
 
+/* How many refusals there is room for: as many as the kernel lets have us. */
+static size_t room_for(int fd) {
+  int size = BUFFER;
+  socklen_t length = sizeof size;
+  (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length) == -1)
+    size = 0;
+  return size > REFUSAL ? (size_t)size / REFUSAL : 1;
+}
+
 /* Sends all requests. Answers the list of failures: error objects, with their
  * number in the batch in the field `request`. */
 static int batch_send(lua_State *L) {
@@ -283,6 +335,7 @@ static int batch_send(lua_State *L) {
   lua_settop(L, 1);
   lua_newtable(L);
   far_usable(L, b->nl);
+  b->most = room_for(b->nl->fd);
   while (b->sent < b->count) {
     size_t first = b->sent, n = together(L, b, first);
     if (n > 0) {
@@ -319,6 +372,7 @@ static int batch_close(lua_State *L) {
   struct far_batch *b = luaL_checkudata(L, 1, FAR_BATCH);
   free(b->bytes);
   free(b->records);
+  free(b->origins);
   free(b->names);
   *b = (struct far_batch){.as = {b, -1, b->as.pid, 0}};
   lua_pushnil(L);

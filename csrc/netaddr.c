@@ -188,15 +188,19 @@ static bool parse_length(const char *text, struct far_address *ip) {
 
 bool far_ip_parse(const char *text, struct far_address *ip) {
   char bare[INET6_ADDRSTRLEN];
-  size_t length = strcspn(text, "/");
-  if (length >= sizeof bare)
-    return false;
-  memcpy(bare, text, length);
-  bare[length] = '\0';
-  ip->family = strchr(bare, ':') != NULL ? AF_INET6 : AF_INET;
+  const char *slash = strchr(text, '/');
+  if (slash != NULL) {
+    size_t length = (size_t)(slash - text);
+    if (length >= sizeof bare)
+      return false;
+    memcpy(bare, text, length);
+    bare[length] = '\0';
+    text = bare;
+  }
+  ip->family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
   ip->length = FAR_WHOLE;
-  return inet_pton(ip->family, bare, ip->bytes) == 1 &&
-         (text[length] == '\0' || parse_length(text + length + 1, ip));
+  return inet_pton(ip->family, text, ip->bytes) == 1 &&
+         (slash == NULL || parse_length(slash + 1, ip));
 }
 
 void far_ip_push(lua_State *L, int family, const void *bytes, int length) {

@@ -53,6 +53,7 @@ void far_request_to(struct far_request *r, struct far_netlink *nl,
   r->within = "";
   r->header = NLMSG_HDRLEN;
   r->bits = 0;
+  r->later = false;
   r->first = NLMSG_HDRLEN + NLMSG_ALIGN(call->header);
   r->netns = r->peer_netns = -1;
   r->head = (struct nlmsghdr){

@@ -51,6 +51,7 @@ struct far_request {
   const char *within; /* "peer." while that table is being read, or "" */
   size_t header;      /* where the header is that fields are put into */
   uint32_t bits;      /* of flags that many fields make together */
+  bool later;         /* some fields are to be put after all others */
   size_t first;       /* where the attributes begin that are being put */
   int netns, peer_netns; /* descriptors that its fields stand for, or -1 */
   union {

@@ -49,6 +49,7 @@ struct errand {
   size_t count;
   struct far_socket kind;
   const char *path; /* what it opens instead of a socket, or NULL */
+  int how;          /* O_RDWR */
   int *fds;         /* what it makes */
   int result; /* -errno */
 };
@@ -81,7 +82,7 @@ static int run(struct errand *e) {
     int err = go(e, i);
     if (err != 0)
       return err;
-    e->fds[i] = e->path != NULL ? open(e->path, O_RDWR | O_CLOEXEC)
+    e->fds[i] = e->path != NULL ? open(e->path, e->how | O_CLOEXEC)
                                 : socket(e->kind.family,
                                          e->kind.type | SOCK_CLOEXEC,
                                          e->kind.protocol);
@@ -127,7 +128,7 @@ static int make(struct errand *e) {
 
 int far_sockets_in(const int *netns, size_t count,
                    const struct far_socket *kind, int *fds) {
-  struct errand e = {netns, -1, count, *kind, NULL, fds, 0};
+  struct errand e = {netns, -1, count, *kind, NULL, 0, fds, 0};
   return make(&e);
 }
 
@@ -145,11 +146,20 @@ int far_socket_in(int netns) {
 }
 
 int far_sockets_of_new(int user, int *fds, size_t count) {
-  struct errand e = {NULL, user, count, route, NULL, fds, 0};
+  struct errand e = {NULL, user, count, route, NULL, 0, fds, 0};
   int err = make(&e);
   for (size_t i = 0; err == 0 && i < count; i++)
     want(fds[i]);
   return err;
+}
+
+int far_namespace_of_new(int user) {
+  int fd = -1;
+  struct errand e = {
+    NULL, user, 1, route, "/proc/self/ns/net", O_RDONLY, &fd, 0,
+  };
+  int err = make(&e);
+  return err != 0 ? err : fd;
 }
 
 /* Whether two sockets are of one namespace; the cookie needs no right. */
@@ -186,7 +196,7 @@ int far_open_beside(int fd, const char *path) {
   netns = far_socket_namespace(fd);
   if (netns < 0)
     return netns;
-  struct errand e = {&netns, -1, 1, route, path, &opened, 0};
+  struct errand e = {&netns, -1, 1, route, path, O_RDWR, &opened, 0};
   int err = make(&e);
   (void)close(netns);
   return err != 0 ? err : opened;

@@ -24,6 +24,9 @@ int far_socket_in(int netns);
  * or -1: the caller's. */
 int far_sockets_of_new(int user, int *fds, size_t count);
 
+/* A new namespace itself, of which there is no socket. */
+int far_namespace_of_new(int user);
+
 /* A device that belongs to the namespace of who opens it, opened in that of a
  * socket. */
 int far_open_beside(int fd, const char *path);

@@ -179,13 +179,13 @@ static const struct far_codec expires = {
 
 static const struct far_attr attrs[] = {
   {"to", RTA_DST, &prefix, &dst_length, FAR_WRITE},
+  {"dev", RTA_OIF, &far_link, NULL, 0},
   {"dst", RTA_DST, &prefix, &dst_length, 0},
   {"from", RTA_SRC, &prefix, &src_length, 0},
   {"family", AT(rtm_family), &far_head_family, NULL, 0},
   {"via", RTA_VIA, &far_via, NULL, 0},
   {"gateway", RTA_GATEWAY, &far_ip, NULL, FAR_READ},
   {"gateway", 0, &far_gateway, NULL, FAR_WRITE},
-  {"dev", RTA_OIF, &far_link, NULL, 0},
   {"source", RTA_PREFSRC, &far_ip, NULL, FAR_WRITE},
   {"prefsrc", RTA_PREFSRC, &far_ip, NULL, 0},
   {"metric", RTA_PRIORITY, &far_u32, NULL, 0},
@@ -242,19 +242,20 @@ static uint8_t scope_of(const struct rtmsg *m, bool router) {
                                                : RT_SCOPE_UNIVERSE;
 }
 
+/* The table that ip chooses; one that is an attribute goes before it. */
+static uint8_t table_of(const struct rtmsg *m) {
+  return m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST ||
+         m->rtm_type == RTN_ANYCAST ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
+}
+
 /* What is not said. To delete, what is not said may be anything. */
-static void complete(struct far_request *r, bool router) {
+static void complete(struct far_request *r) {
   struct rtmsg *m = far_header(r);
   if (m->rtm_family == AF_UNSPEC)
     m->rtm_family = AF_INET;
   if (r->call->type == RTM_NEWROUTE && m->rtm_scope == RT_SCOPE_NOWHERE)
-    m->rtm_scope = scope_of(m, router || far_put_before(r, RTA_MULTIPATH) ||
-                               far_put_before(r, RTA_NH_ID));
-}
-
-static uint8_t table_of(const struct rtmsg *m) {
-  return m->rtm_type == RTN_LOCAL || m->rtm_type == RTN_BROADCAST ||
-         m->rtm_type == RTN_ANYCAST ? RT_TABLE_LOCAL : RT_TABLE_MAIN;
+    m->rtm_scope = scope_of(m, r->later || far_put_before(r, RTA_NH_ID));
+  m->rtm_table = table_of(m);
 }
 
 static int change(lua_State *L, const struct far_verb *call) {
@@ -269,11 +270,11 @@ static int change(lua_State *L, const struct far_verb *call) {
     m->rtm_protocol = RTPROT_BOOT;
   }
   far_put_table(L, &r, 1, attrs, NULL);
-  bool router = far_put_via(L, &r, 1);
-  far_put_hops(L, &r, 1);
-  complete(&r, router);
-  if (far_put_before(&r, RTA_TABLE) == NULL)
-    m->rtm_table = table_of(m);
+  if (r.later) { /* it leads over routers */
+    far_put_via(L, &r, 1);
+    far_put_hops(L, &r, 1);
+  }
+  complete(&r);
   return far_request_do(L, &r);
 }
 

@@ -36,21 +36,18 @@ static void put_gateway(lua_State *L, struct far_request *r,
 
 /* The same for a field of the table at `index`: "10.0.0.1", or what lists tell
  * of one of the other family, { family =, host = }. */
-bool far_put_via(lua_State *L, struct far_request *r, int index) {
+void far_put_via(lua_State *L, struct far_request *r, int index) {
   static const char *const names[] = {"via", "gateway"};
-  bool found = false;
   for (size_t i = 0; i < FAR_COUNT(names); i++) {
-    if (lua_getfield(L, index, names[i]) == LUA_TTABLE) {
+    bool given = lua_getfield(L, index, names[i]) != LUA_TNIL;
+    if (lua_istable(L, -1)) {
       lua_getfield(L, -1, "host");
       lua_remove(L, -2);
     }
-    if (!lua_isnil(L, -1)) {
+    if (given)
       put_gateway(L, r, names[i]);
-      found = true;
-    }
     lua_pop(L, 1);
   }
-  return found;
 }
 
 static void push_via(lua_State *L, const struct far_source *s,
@@ -68,7 +65,8 @@ static void push_via(lua_State *L, const struct far_source *s,
 
 static void later(lua_State *L, struct far_request *r,
                   const struct far_attr *a) {
-  (void)L, (void)r, (void)a;
+  (void)L, (void)a;
+  r->later = true;
 }
 
 const struct far_codec far_via = {later, push_via, .size = 6};

@@ -7,8 +7,8 @@
 /* Fields that are read here and put by the functions below. */
 extern const struct far_codec far_via, far_gateway, far_hops;
 
-/* Puts `via` or `gateway` of the table at `index`. True when there is one. */
-bool far_put_via(lua_State *L, struct far_request *r, int index);
+/* Puts `via` or `gateway` of the table at `index`. */
+void far_put_via(lua_State *L, struct far_request *r, int index);
 
 /* Puts its `nexthops`. */
 void far_put_hops(lua_State *L, struct far_request *r, int index);

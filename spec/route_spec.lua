@@ -154,6 +154,8 @@ describe("a route", function()
       .. "got 'moon'", { to = "moon" })
     refused("via: address such as \"10.0.0.1\" or \"fd00::1\" expected, got "
       .. "'10.0.0.1/24'", { via = "10.0.0.1/24" })
+    refused("via: address such as \"10.0.0.1\" or \"fd00::1\" expected, got "
+      .. "nil", { via = { family = "inet6" } })
     refused("unknown field 'gatway'", { gatway = "10.0.0.1" })
     refused("nexthops: list of tables expected, got 'x'", { nexthops = "x" })
     refused("nexthops.weight: integer from 1 to 256 expected, got '0'",

@@ -109,6 +109,11 @@ local function make_within(user, kind, options)
   return core.open(made, kind), process, descriptors[3]
 end
 
+local function make_network(user)
+  local fd <close> = core.network_namespace(user)
+  return core.open(fd, "net")
+end
+
 -- The clone that failed is not what the user called.
 local function cannot_make(kind, err)
   if errors.is(err) and err.call == "clone" then
@@ -135,7 +140,9 @@ end
 function M.new(kind, options)
   kind, options = check(kind, options)
   local ok, made, process, control
-  if options.user then
+  if kind == "net" then
+    return make_network(options.user)
+  elseif options.user then
     made, process, control = make_within(options.user, kind, options)
   else
     ok, made, process, control = pcall(make, kind, options)

@@ -71,6 +71,15 @@ local function refuse(batch, failures, undo)
   error(errors.explain(first), 0)
 end
 
+-- The areas of a batch, each asked for once: thousands of requests are made
+-- through them.
+local function areas_of(batch)
+  return setmetatable({}, { __index = function(areas, name)
+    areas[name] = batch[name]
+    return areas[name]
+  end })
+end
+
 local options_of <const> = fields.record { undo = fields.boolean }
 
 --- Sends many requests in few system calls. They are put together first: what
@@ -89,7 +98,7 @@ function methods.batch(nl, fn, options)
   end
   options = fields.check("batch", options_of, options or {})
   local batch <close> = nl:requests()
-  fn(batch)
+  fn(areas_of(batch))
   local failures = batch:send()
   if #failures > 0 then refuse(batch, failures, options.undo) end
 end

@@ -4,7 +4,8 @@
  * pair, and everything born where it belongs. Beside this Farside is measured.
  *
  *   network pairs N    pairs of veth links in a new network namespace
- *   network routes N   routes in a new network namespace
+ *   network routes N   routes in a new network namespace; their addresses are
+ *                      text, which is there before, as for all others
  *   network lab N      hosts on a bridge: for each a namespace, a link, its
  *                      loopback and its address; all up
  *   network ip FILE    the requests of FILE through `ip -batch`, in a new
@@ -194,10 +195,12 @@ static void add_address(int fd, int index, uint32_t address) {
   end();
 }
 
-static void add_route(int fd, int index, uint32_t to) {
+static void add_route(int fd, int index, const char *text) {
+  struct in_addr to;
+  if (inet_pton(AF_INET, text, &to) != 1)
+    errx(1, "'%s' is no address", text);
   struct rtmsg *r = begin(fd, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL,
                           sizeof *r);
-  to = htonl(to);
   *r = (struct rtmsg){.rtm_family = AF_INET, .rtm_dst_len = 32,
     .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_BOOT,
     .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST};
@@ -222,12 +225,22 @@ static void make_pairs(int count) {
   close(fd);
 }
 
+static char (*addresses)[sizeof "10.1.2147483647.255"];
+
+static void write_addresses(int count) {
+  addresses = calloc((size_t)count, sizeof *addresses);
+  if (addresses == NULL)
+    err(1, "calloc");
+  for (int i = 0; i < count; i++)
+    snprintf(addresses[i], sizeof *addresses, "10.1.%d.%d", i >> 8, i & 255);
+}
+
 static void make_routes(int count) {
   new_namespace();
   int fd = netlink();
   set_up(fd, 1);
   for (int i = 0; i < count; i++)
-    add_route(fd, 1, 0x0a010000u + (uint32_t)i);
+    add_route(fd, 1, addresses[i]);
   flush(fd);
   close(fd);
 }
@@ -313,6 +326,8 @@ int main(int argc, char **argv) {
   if (argc != 3)
     errx(2, "usage: network pairs|routes|lab N | ip FILE");
   int count = atoi(argv[2]), home = own_namespace();
+  if (strcmp(argv[1], "routes") == 0)
+    write_addresses(count);
   for (char byte; read(0, &byte, 1) == 1;) {
     make(argv[1], argv[2], count);
     must((int)write(1, "\n", 1), "write");

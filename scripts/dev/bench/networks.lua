@@ -67,6 +67,8 @@ end
 local function requests_table(set, group, title, what, count, rounds)
   local text <const> = tostring(count)
   local rows = { title = title, group = group, most = rounds, pause = 200,
+    note = what == "routes" and "addresses are text, which is there before; "
+      .. "the program in C reads it, too" or nil,
     ours(set, "nl:batch", 1.15, what, text), floor(set, what, text) }
   if count <= 1000 or what == "routes" then
     rows[3] = { name = "ip -batch", how = "ask", command = within(set,

@@ -13,6 +13,7 @@ import sys
 
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
+addresses = []  # of routes: the text is there before, as for all others
 
 
 def new_namespace():
@@ -38,8 +39,8 @@ def pyroute2_routes(count):
     new_namespace()
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
-        for i in range(count):
-            ip.route("add", dst=f"10.1.{i >> 8}.{i & 255}/32", oif=1)
+        for address in addresses:
+            ip.route("add", dst=address, oif=1)
 
 
 def pyroute2_lab(count):
@@ -85,6 +86,7 @@ def main():
     peer, what, count = sys.argv[1:]
     make = globals()[f"{peer}_{what}"]
     __import__(peer)
+    addresses.extend(f"10.1.{i >> 8}.{i & 255}/32" for i in range(int(count)))
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     while os.read(0, 1):
         drop = make(int(count))

@@ -181,9 +181,16 @@ static int bind_namespaces(lua_State *L) {
   return 1;
 }
 
-/* Makes a network namespace and answers its descriptor, without a process of
- * its own, which would take three times as long. */
+/***
+Makes a network namespace, which nothing else holds: what `new "net"` does.
+@function network_namespace
+@tparam[opt] handle|fd user the user namespace that is to own it
+@treturn fd
+@raise EPERM without CAP_SYS_ADMIN; ENOSPC when there are too many. See
+network_namespaces(7).
+*/
 static int bind_network_namespace(lua_State *L) {
+  far_at_most(L, 1);
   int user = far_fd_opt(L, 1, -1);
   int *fd = far_fd_new(L);
   *fd = far_namespace_of_new(user);

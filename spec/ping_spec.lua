@@ -102,6 +102,41 @@ describe("a ping", function()
     assert.equal("time to live exceeded", why "192.0.2.1")
   end)
 
+  -- how many pings get an answer, and in how many rounds, when the first round
+  -- gets none while the machine drops so many packets more
+  local function after_a_deaf_round(drops, shape)
+    local lab <close> = ns.lab { unprivileged = true }
+    local link <const> = lab:link(lab:host "h1", lab:host "h2")
+    lab:wait()
+    link.a.shape = shape
+    local ping <const>, rounds, dropped = core.ping, 0, 0
+    rawset(core, "ping", function(...)
+      rounds = rounds + 1
+      return rounds > 1 and ping(...) or { false, false }
+    end)
+    rawset(io, "lines", function(path)
+      assert(path == "/proc/net/softnet_stat")
+      dropped = dropped + drops
+      return ("00000001 %08x 00\n00000001 00000000 00"):format(dropped)
+        :gmatch "[^\n]+"
+    end)
+    return lab:ping_all({ timeout = "50ms" }).received, rounds
+  end
+
+  it("is sent again while the machine drops packets, not where links do",
+  function()
+    t.needs "userns"
+    t.child(function()
+      assert.same({ 2, 2 }, { after_a_deaf_round(1) })
+    end)
+    t.child(function()
+      assert.same({ 0, 1 }, { after_a_deaf_round(0) })
+    end)
+    t.child(function()
+      assert.same({ 0, 1 }, { after_a_deaf_round(1, { loss = 1 }) })
+    end)
+  end)
+
   it("takes sockets, their numbers and addresses", function()
     alone(function(sockets)
       local function refused(text, ...)

@@ -183,7 +183,8 @@ end
 ---- asking ----
 
 --- Pings from every host to all addresses of every other, all at once: no
--- program is needed for it.
+-- program is needed for it. While the machine itself drops packets, being too
+-- busy, who got no answer asks again; not where links are to lose some.
 -- @tparam[opt] table asked
 --
 -- - `nodes`: the list of hosts and routers to do so, all hosts if not given

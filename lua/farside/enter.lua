@@ -124,6 +124,9 @@ local function be_program(job)
   core.prctl("dumpable", false)
   guarded(job, open_root, job)
   local rest <const> = take_steps(job, job.within, 1, "seccomp.install")
+  if job.joined.user and not job.preserve then
+    guarded(job, joins.check_user)
+  end
   if job.tty then guarded(job, open_terminal, job) end
   guarded(job, joins.live_with, job.caller)
   take_steps(job, job.within, rest)
@@ -167,7 +170,7 @@ local function join(job)
   guarded(job, take_outside, job)
   core.prctl("dumpable", false)
   job.joined = guarded(job, joins.join, job.handles or job.process,
-                       job.kinds)
+                       job.kinds, job.preserve)
   guarded(job, change_root, job)
   joins.shield(job.joined)
   if job.joined.pid and not job.outside then

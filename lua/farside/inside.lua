@@ -81,7 +81,9 @@ end
 -- namespace; or a namespace (a handle, a descriptor
 -- or a path); or a list of namespaces
 -- @tparam function fn what to run there; nothing can be loaded in it (require),
--- and programs that it starts inherit no descriptor but 0, 1 and 2
+-- and programs that it starts inherit no descriptor but 0, 1 and 2. They are
+-- those that are found in there: where nobody is root, whoever made them would
+-- have the caller's own id by them
 -- @param ... its arguments
 -- @return what the function returns: nil, booleans, numbers, strings, error
 -- objects, and tables of these

@@ -47,11 +47,24 @@ local function foreign(handles)
   return others, joined
 end
 
+local NOBODY <const> = 65534
+
+-- The caller's groups are not for those in another user namespace, who could
+-- make them stay: by denying setgroups, or by a map that has no group 0. EPERM:
+-- an ordinary user's stay his own. EINVAL: where the caller is, nobody has that
+-- number, and root's group is no more than that of a user namespace.
+local function leave_groups(joined, preserve)
+  if joined.user and not preserve and pcall(core.setgroups, {}) then
+    pcall(core.setresgid, NOBODY, NOBODY, NOBODY)
+  end
+end
+
 -- All at once: the kernel takes the user namespace first and the others with
 -- the rights in there, or none.
-local function join_process(process, wanted)
+local function join_process(process, wanted, preserve)
   local others, joined = foreign(M.namespaces(process, wanted))
   local names = {}
+  leave_groups(joined, preserve)
   for i, handle in ipairs(others) do names[i] = handle.kind end
   if #names > 0 then core.setns(process, table.unpack(names)) end
   return joined
@@ -59,9 +72,10 @@ end
 
 -- Rights over a namespace come from here or from the user namespace in the
 -- list: what fails before it is joined is tried once more after.
-local function join_handles(handles)
+local function join_handles(handles, preserve)
   local others, joined = foreign(handles)
   local user, again = {}, {}
+  leave_groups(joined, preserve)
   for _, handle in ipairs(others) do
     if handle.kind == "user" then
       user[#user + 1] = handle
@@ -82,34 +96,49 @@ end
 -- @param target a process (a pid, a process object, a container), a namespace
 -- (a handle, a descriptor or a path), or a list of namespaces
 -- @tparam[opt] {string,...} wanted of a process, the kinds; all without it
+-- @tparam[opt] boolean preserve keep the caller's groups, also in another user
+-- namespace
 -- @treturn table the kinds that were not the caller's own, as a set
 -- @raise as setns
-function M.join(target, wanted)
+function M.join(target, wanted, preserve)
   if type(target) == "table" and target.namespaces then
-    return join_handles(target.namespaces) -- a container of one's own
+    -- a container of one's own
+    return join_handles(target.namespaces, preserve)
   end
   if math.type(target) == "integer" then
     local pidfd <close> = core.pidfd_open(target)
-    return join_process(pidfd, wanted)
+    return join_process(pidfd, wanted, preserve)
   elseif is_list(target) then
     local handles = {}
     for i, one in ipairs(target) do handles[i] = core.open(one) end
-    return join_handles(handles)
+    return join_handles(handles, preserve)
   elseif type(target) == "string" then
-    return join_handles { core.open(target) }
+    return join_handles({ core.open(target) }, preserve)
   end
   local ok, handle = pcall(core.open, target)
-  if ok then return join_handles { handle } end
-  return join_process(target, wanted)
+  if ok then return join_handles({ handle }, preserve) end
+  return join_process(target, wanted, preserve)
 end
 
 --- In a user namespace that was joined one is nobody until one says who one
--- is. EPERM: setgroups is denied there. EINVAL: nobody is root there; then the
--- caller's own id, if it has one there, is as good.
+-- is. EPERM: setgroups is denied there. EINVAL: nobody is root there.
 function M.become_root()
   pcall(core.setgroups, {})
   pcall(core.setresgid, 0, 0, 0)
   pcall(core.setresuid, 0, 0, 0)
+end
+
+--- Whoever runs others' programs must be somebody that they know: an id that is
+-- not mapped in there is still the caller's own out here, and with root's they
+-- could do much.
+-- @raise EINVAL
+function M.check_user()
+  local id <const> = core.geteuid()
+  local ok, err = pcall(core.setresuid, id, id, id)
+  if ok then return end
+  err.hint = "in the user namespace that was joined nobody is root, and the "
+    .. "caller is nobody there: `farside enter` takes --setuid, a user to be"
+  error(err, 0)
 end
 
 --- Whoever is in there must not look into this process, which has the memory

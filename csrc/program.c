@@ -118,13 +118,10 @@ static void describe_attach(lua_State *L, struct far_call *c) {
   far_arg_text(c, far_path(L, 3));
 }
 
-/* whether it may be at the end of a link, root, fstype, path, options: read as
- * for mount, without a source. */
+/* root, fstype, path, options: read as for mount, without a source. */
 static void describe_root_mount(lua_State *L, struct far_call *c) {
   struct far_mount m;
-  bool links = lua_toboolean(L, 1);
   begin(c, WALK_MOUNT);
-  lua_remove(L, 1);
   far_arg_fd(c, far_fd_check(L, 1));
   lua_pushvalue(L, 2);
   lua_replace(L, 1);
@@ -137,7 +134,6 @@ static void describe_root_mount(lua_State *L, struct far_call *c) {
   far_arg_text(c, m.fstype);
   far_arg(c, m.set);
   far_arg_text(c, m.data);
-  far_arg(c, links);
 }
 
 static const struct far_word tree_types[] = {
@@ -249,6 +245,13 @@ static void describe_keep_open(lua_State *L, struct far_call *c) {
   far_arg(c, 0);
 }
 
+static void describe_cloexec(lua_State *L, struct far_call *c) {
+  begin(c, SYS_fcntl);
+  far_arg_fd(c, far_fd_check(L, 1));
+  far_arg(c, F_SETFD);
+  far_arg(c, FD_CLOEXEC);
+}
+
 static void describe_inside(lua_State *L, struct far_call *c) {
   far_at_most(L, 0);
   begin(c, WALK_INSIDE);
@@ -325,6 +328,7 @@ static const struct { const char *name; far_describer *describe; } calls[] = {
   {"capability.keep", describe_keep},
   {"chdir", far_describe_chdir},
   {"chmod", describe_chmod},
+  {"cloexec", describe_cloexec},
   {"close", describe_close},
   {"close_others", describe_close_others},
   {"device", describe_device},

@@ -65,8 +65,7 @@ enum walk_own {
   WALK_DIRECTORY,     /* root, path, mode, whether the umask has no say:
                        * answers a descriptor */
   WALK_ATTACH,        /* root, tree, path */
-  WALK_MOUNT,         /* root, path, fstype, flags, data, whether it may be at
-                       * the end of a link */
+  WALK_MOUNT,         /* root, path, fstype, flags, data */
   WALK_TREE,          /* path, flags, attributes, type: answers a descriptor */
   WALK_SYMLINK,       /* root, target, path */
   WALK_FILE,          /* root, path, bytes, how many, mode, as above */

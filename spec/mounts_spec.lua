@@ -239,11 +239,14 @@ describe("the place of a mount", function()
                  .. "Not a directory (ENOTDIR)", bind("/usr", "/etc/passwd"))
   end)
 
-  test("of a proc is a directory, not a link to one", function()
-    local message <const> = failure { mounts = {
-      { symlink = "/link", to = "usr" }, { proc = "/link" } } }
-    assert.equal("openat2 /link: Not a directory (ENOTDIR)", message)
-  end)
+  test("of a proc may be a link, and its parts are hidden all the same",
+    function()
+      local dirs <const> = tree "d"
+      assert.equal("0", sh("wc -c </d/interrupts", host {
+        root = dirs, mounts = { { symlink = "/link", to = "d" },
+                                { proc = "/link" } },
+      }))
+    end)
 end)
 
 describe("a root", function()

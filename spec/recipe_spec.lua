@@ -304,9 +304,9 @@ describe("a plan", function()
   local switches <const> = {
     init = 'payload = ns.posix_spawn({', session = "session = true",
     no_new_privs = 'ns.prctl("no_new_privs", true)',
-    proc = 'root:mount("proc"', sys = 'root:mount("sysfs"',
-    dev = 'root:devices(', tmp = '"/tmp", "nosuid,nodev,mode=1777"',
-    mask = "root:mask(",
+    proc = 'place:mount("proc"', sys = 'place:mount("sysfs"',
+    dev = 'place:devices(', tmp = '"/tmp", "nosuid,nodev,mode=1777"',
+    mask = "place:mask(",
   }
   for key, line in pairs(switches) do
     it("has " .. line .. " unless " .. key .. " = false", function()

@@ -160,12 +160,7 @@ static void magic(char name[32], long fd) {
 
 long walker_mount(const long a[]) {
   char name[32];
-  char *path = (char *)a[1];
-  long point = -ENOENT;
-  if (a[5] == 0)
-    point = open_inside(a[0], path, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-  if (point == -ENOENT)
-    point = directory(a[0], path, 0755, false);
+  long point = directory(a[0], (char *)a[1], 0755, false);
   if (point < 0)
     return point;
   magic(name, point);
@@ -243,7 +238,8 @@ long walker_chmod(const long a[]) {
   return fd < 0 ? fd : closing(fd, raw(SYS_fchmod, fd, a[2]));
 }
 
-/* The host's device as a detached mount, once it is known to be that. */
+/* The host's device as a detached mount, once it is known to be that. Its owner
+ * and mode are not to be changed. */
 static long device(const char *name, unsigned major, unsigned minor) {
   char path[64] = "/dev/";
   struct statx is;
@@ -256,6 +252,8 @@ static long device(const char *name, unsigned major, unsigned minor) {
   if (result == 0 && (!S_ISCHR(is.stx_mode) || is.stx_rdev_major != major ||
                       is.stx_rdev_minor != minor))
     result = -ENODEV;
+  if (result == 0)
+    result = set_attributes(tree, 0, MOUNT_ATTR_RDONLY, 0);
   return result == 0 ? tree : closing(tree, result);
 }
 

@@ -286,19 +286,13 @@ local function magic(fd)
   return "/proc/self/fd/" .. fd:fileno()
 end
 
-local function mountpoint_of(self, fstype, path)
-  local there = special.no_links[fstype] and
-    try(path, core.openat2, self.fd, path, "path,directory,nofollow", maybe)
-  return there or self:mkdir(path)
-end
-
 --- Mounts a new file system at a path inside.
 -- @tparam string fstype
 -- @tparam string path made when it is missing
 -- @tparam[opt] string options as for mount
--- @raise as mount; ENOTDIR for a proc or sysfs at a symbolic link
+-- @raise as mount
 function Root:mount(fstype, path, options)
-  local point <close> = mountpoint_of(self, fstype, path)
+  local point <close> = self:mkdir(path)
   local ok, err = pcall(core.mount, fstype, magic(point), fstype, options)
   if ok then return end
   if type(err) == "table" then
@@ -318,6 +312,7 @@ function Root:bind(source, path, words)
 end
 
 -- The host's device as a detached mount, once it is known to be that device.
+-- Its owner and mode are not to be changed.
 local function device(name)
   local number <const> = special.devices[name]
   local tree = core.open_tree(nil, "/dev/" .. name, "clone")
@@ -326,6 +321,7 @@ local function device(name)
     tree:close()
     core.raise(errno.ENODEV, "device", "/dev/" .. name)
   end
+  core.mount_setattr(tree, "", { set = "ro" })
   return tree
 end
 

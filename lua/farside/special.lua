@@ -1,5 +1,4 @@
---- What the kernel has special: devices by their numbers, and file systems in
--- which some paths matter more than others.
+--- What the kernel has special: devices by their numbers.
 
 local M = {}
 
@@ -8,9 +7,5 @@ M.devices = {
   null = { 1, 3 }, zero = { 1, 5 }, full = { 1, 7 },
   random = { 1, 8 }, urandom = { 1, 9 }, tty = { 5, 0 },
 }
-
--- What has parts to be masked is mounted where its path says and nowhere else:
--- a link could lead the masks astray.
-M.no_links = { proc = true, sysfs = true }
 
 return M

@@ -58,9 +58,8 @@ for method, call in pairs { attach = "attach", symlink = "symlink",
   end
 end
 
-composed["root:mount"] = function(program, root, fstype, ...)
-  local links <const> = not special.no_links[fstype]
-  program:add(0, "mount_inside", links, root, fstype, ...)
+composed["root:mount"] = function(program, ...)
+  program:add(0, "mount_inside", ...)
 end
 
 composed["root:bind"] = function(program, root, source, path, words)
@@ -101,6 +100,7 @@ local function start(program, call, command)
   program:add(0, "place", want.session, want.terminal, want.stdin,
               want.stdout, want.stderr)
   program:add(0, "close_others")
+  program:free_streams()
   for _, fd in ipairs(want.keep or {}) do
     program:hold(fd)
     program:add(0, "keep_open", fd)
@@ -135,6 +135,15 @@ end
 -- A descriptor that the walker has open, too.
 function Program:hold(fd)
   self.descriptors[#self.descriptors + 1] = fd
+end
+
+-- A starter with a standard stream that is closed has another descriptor in its
+-- place, which must not be taken for it.
+function Program:free_streams()
+  for _, fd in ipairs(self.descriptors) do
+    local number <const> = math.type(fd) == "integer" and fd or fd:fileno()
+    if number < 3 then self:add(0, "cloexec", fd) end
+  end
 end
 
 -- What steps may refer to: a result of the walker's own is a register, one of

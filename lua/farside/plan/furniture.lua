@@ -1,35 +1,35 @@
 --- Steps: /proc, /sys, /dev and /tmp.
+--
+-- What consists of parts is put together in a place of the child's own and then
+-- put into the root: others may have that root as well, and rename what is in
+-- it meanwhile.
 
 local masks <const> = require "farside.plan.masks"
 
 local M = {}
 
-local function proc(plan, recipe)
+local function proc(here, recipe)
   if recipe.share.pid then
-    plan:tell("child", "root", "the processes are the caller's", "bind",
-         "/proc", "/proc")
+    here("the processes are the caller's", "bind", "/proc", "/proc")
   else
-    plan:tell("child", "root", "its own processes", "mount", "proc", "/proc",
-         "nosuid,nodev,noexec")
+    here("its own processes", "mount", "proc", "/proc", "nosuid,nodev,noexec")
   end
 end
 
-local function sys(plan, recipe)
+local function sys(here, recipe)
   if recipe.share.net or recipe.network and recipe.network.join then
-    plan:tell("child", "root", "the kernel's objects, to be read", "bind",
-         "/sys", "/sys", "ro")
+    here("the kernel's objects, to be read", "bind", "/sys", "/sys", "ro")
     return
   end
-  plan:tell("child", "root", "the kernel's objects, to be read", "mount",
-       "sysfs", "/sys", "ro,nosuid,nodev,noexec")
+  here("the kernel's objects, to be read", "mount", "sysfs", "/sys",
+       "ro,nosuid,nodev,noexec")
   if not recipe.share.cgroup then
-    plan:tell("child", "root", "its own control groups", "mount", "cgroup2",
-         "/sys/fs/cgroup", "ro,nosuid,nodev,noexec")
+    here("its own control groups", "mount", "cgroup2", "/sys/fs/cgroup",
+         "ro,nosuid,nodev,noexec")
   end
 end
 
-local function dev(plan, recipe)
-  local function here(...) plan:tell("child", "root", ...) end
+local function dev(here, recipe)
   here("devices: a directory of its own", "mount", "tmpfs", "/dev",
        "nosuid,noexec,mode=0755,size=64k")
   here("the harmless ones of the host's", "devices", "/dev", "null", "zero",
@@ -48,10 +48,32 @@ local function dev(plan, recipe)
   })
 end
 
+-- { the recipe's key, what makes it, the file system with parts to be hidden }
+local assembled <const> = {
+  { "proc", proc, "proc" }, { "sys", sys, "sysfs" }, { "dev", dev },
+}
+
+local function assemble(plan, recipe)
+  local covered = {}
+  local function here(...) plan:tell("child", "place", ...) end
+  for _, one in ipairs(assembled) do
+    local name <const>, make <const>, kind <const> = table.unpack(one)
+    if recipe[name] then
+      make(here, recipe)
+      if kind then covered[#covered + 1] = { kind, "/" .. name } end
+    end
+  end
+  masks.cover(plan, recipe, covered)
+  for _, one in ipairs(assembled) do
+    local name <const>, at <const> = one[1], "/" .. one[1]
+    if recipe[name] then plan:move(name, at, "whole, into the root") end
+  end
+end
+
 function M.furniture(plan, recipe)
-  if recipe.proc then proc(plan, recipe) end
-  if recipe.sys then sys(plan, recipe) end
-  if recipe.dev then dev(plan, recipe) end
+  plan:add("child", "where nobody but this process is", "root",
+           ".").as = "place"
+  assemble(plan, recipe)
   if recipe.tmp then
     plan:tell("child", "root", "scratch space of its own", "mount", "tmpfs",
          "/tmp", "nosuid,nodev,mode=1777")
@@ -60,10 +82,6 @@ function M.furniture(plan, recipe)
     plan:tell("child", "root", "run-time files of its own", "mount", "tmpfs",
          "/run", "nosuid,nodev,mode=0755")
   end
-  local covered = {}
-  if recipe.proc then covered[1] = { "proc", "/proc" } end
-  if recipe.sys then covered[#covered + 1] = { "sysfs", "/sys" } end
-  masks.cover(plan, recipe, covered)
 end
 
 return M

@@ -14,6 +14,9 @@ local readable <const> = {
   proc = { "bus", "fs", "irq", "sys", "sysrq-trigger" },
 }
 
+--- Whether a file system of this type has parts to be covered.
+function M.concerns(fstype) return hidden[fstype] ~= nil end
+
 local function below(names, at, paths)
   for _, name in ipairs(names or {}) do
     paths[#paths + 1] = at .. "/" .. name
@@ -21,9 +24,11 @@ local function below(names, at, paths)
 end
 
 --- Covers file systems that were mounted, if there is anything to cover.
+-- They are so before they are in the root: whoever can rename things there
+-- could have the names lead elsewhere.
 -- @tparam Plan plan
 -- @tparam table recipe
--- @tparam table mounted { { "proc" or "sysfs", where it is }… }
+-- @tparam table mounted { { "proc" or "sysfs", its name in the place }… }
 function M.cover(plan, recipe, mounted)
   if not recipe.mask then return end
   local hide, protect = {}, {}
@@ -32,11 +37,11 @@ function M.cover(plan, recipe, mounted)
     below(readable[mount[1]], mount[2], protect)
   end
   if #hide > 0 then
-    plan:tell("child", "root", "what tells of the host", "mask",
+    plan:tell("child", "place", "what tells of the host", "mask",
               table.unpack(hide))
   end
   if #protect > 0 then
-    plan:tell("child", "root", "what changes the host", "protect",
+    plan:tell("child", "place", "what changes the host", "protect",
               table.unpack(protect))
   end
 end

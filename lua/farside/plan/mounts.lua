@@ -95,15 +95,25 @@ local new <const> = {
   devpts = { "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620" },
 }
 
-local function mount_new(plan, mount, _, _, recipe)
+-- What has parts to be hidden is put into the root with these hidden.
+local function mount_covered(plan, mount, as, options, recipe)
+  plan:tell("child", "place", "as asked for", "mount", mount.kind, as, options)
+  masks.cover(plan, recipe, { { mount.kind, as } })
+  plan:move(as, place(mount), "as asked for")
+end
+
+local function mount_new(plan, mount, as, _, recipe)
   local defaults <const> = new[mount.kind]
   local options = attributes(mount, table.unpack(defaults))
   for _, key in ipairs(defaults.keys or {}) do
     if mount[key] then options[#options + 1] = key .. "=" .. mount[key] end
   end
+  local text <const> = table.concat(options, ",")
+  if masks.concerns(mount.kind) then
+    return mount_covered(plan, mount, as, text, recipe)
+  end
   plan:tell("child", "root", "as asked for", "mount", mount.kind, place(mount),
-            table.concat(options, ","))
-  masks.cover(plan, recipe, { { mount.kind, place(mount) } })
+            text)
 end
 
 for kind in pairs(new) do steps[kind] = mount_new end

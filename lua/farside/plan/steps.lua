@@ -40,6 +40,15 @@ function Plan:tell(where, on, label, call, ...)
   return step
 end
 
+--- Adds the steps that put a mount into the root.
+-- @tparam string name where it is now, in the child's working directory
+-- @tparam string at
+-- @tparam string label
+function Plan:move(name, at, label)
+  self:add("child", "as a mount to be moved", "open_tree", nil, name).as = name
+  self:tell("child", "root", label, "attach", M.ref(name), at)
+end
+
 local show
 
 local function show_table(value)

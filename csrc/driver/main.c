@@ -7,6 +7,7 @@
  * anywhere is told and ends with a failure, and the state is always closed,
  * but for a sub-command's.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +229,16 @@ static int protected_main(lua_State *L) {
   return 1;
 }
 
+/* Where a standard stream is closed, what is opened next would be taken for it;
+ * by a container's program, too. */
+static void open_streams(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl(fd, F_GETFD) == -1)
+      (void)open("/dev/null", O_RDWR); /* is the lowest that is free: fd */
+}
+
 int main(int argc, char **argv) {
+  open_streams();
   if (argc > 0 && *argv[0])
     driver_set_name(argv[0]);
   lua_State *L = luaL_newstate();

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
@@ -93,7 +94,42 @@ static int bind_open_proc(lua_State *L) {
   return 2;
 }
 
+/* Where the kernel has put the words that the program was started with, from
+ * the 48th and 49th field of its status; -1 and errno. */
+static int find_arguments(uintptr_t *from, uintptr_t *to) {
+  char text[1024];
+  int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  if (file == -1)
+    return -1;
+  ssize_t n = read(file, text, sizeof text - 1);
+  far_close_keeping_errno(file);
+  text[n > 0 ? n : 0] = '\0';
+  char *field = strrchr(text, ')'); /* of the second, which may be anything */
+  for (int i = 2; field != NULL && i < 48; i++)
+    field = strchr(field + 1, ' ');
+  errno = EIO;
+  return field != NULL &&
+         sscanf(field, " %" SCNuPTR " %" SCNuPTR, from, to) == 2 ? 0 : -1;
+}
+
+/***
+Empties the command line that others see of the calling process in
+/proc/PID/cmdline. For a child that is still what its parent was, among those
+who should not know how that was started.
+@function forget_cmdline
+@raise as open. See proc_pid_cmdline(5).
+*/
+static int bind_forget_cmdline(lua_State *L) {
+  uintptr_t from, to;
+  far_at_most(L, 0);
+  if (find_arguments(&from, &to) == -1)
+    return far_raise(L, errno, "forget_cmdline", "/proc/self/stat", NULL);
+  memset((void *)from, 0, to - from);
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
+  {"forget_cmdline", bind_forget_cmdline},
   {"open_proc", bind_open_proc},
   {NULL, NULL},
 };

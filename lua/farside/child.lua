@@ -52,8 +52,9 @@ end
 
 --- Closes the ways to load code, in a child whose files will be somebody
 -- else's. Modules that are in memory already (package.preload) stay within
--- reach.
+-- reach. What the caller was started with is nobody's business in there.
 function M.seal()
+  core.forget_cmdline()
   package.searchers = { package.searchers[1], refuse }
 end
 

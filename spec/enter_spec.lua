@@ -3,9 +3,6 @@
 
 local t = require "spec.helper"
 local ns = require "farside"
-local enter = require "farside.enter"
-
-local root <const> = ns.geteuid() == 0
 
 -- Specs may be run by an interpreter of the user's own: then only the driver
 -- joins.
@@ -199,69 +196,6 @@ describe("a program started in a container", function()
       end
     end
     assert.is_true(container:exec "true")
-  end)
-end)
-
-describe("an attacker", function()
-  test("cannot look into a program before it is executed", function()
-    local container <close> = sleeper { capabilities = "all" }
-    local reader <const>, writer <close> = ns.pipe()
-    local starter <close> = ns.clone({}, function()
-      enter.spawn(container, { "true" }, { steps = {
-        { call = "read", label = "wait", args = table.pack(reader, 1) } }
-      }):wait()
-    end)
-    local script = [[
-      while :; do for p in /proc/[0-9]*; do
-        read -r _ _ _ parent _ 2>/dev/null <$p/stat || continue
-        test $parent = 0 -a $p != /proc/1 -a $p != /proc/$$ && break 2
-      done; done
-      readlink $p/exe || echo hidden; ls $p/fd 2>/dev/null]]
-    assert.equal("hidden", said(container, script))
-    ns.write(writer, "x")
-    assert.is_true(starter:wait())
-  end)
-
-  test("cannot write the driver that joins it", function()
-    t.needs "perl"
-    local evil <const> = t.tmpdir() .. "/evil"
-    local file <const> = assert(io.open(evil, "w"))
-    file:write [[#!/proc/self/exe
-      print(ns.readlinkat(nil, "/proc/self/exe"))
-      local exe = ns.openat2(nil, "/proc/self/exe", "rdonly")
-      ns.exec { "sh", "-c", "echo x > /proc/self/fd/" .. exe:fileno(),
-                keep = { exe } }]]
-    file:close()
-    os.execute(("chmod 755 %s; chmod 755 %s"):format(evil,
-                                                     evil:match "(.*)/"))
-    local script <const> = [[
-      local recipe = { "/bin/sleep", "1000",
-                       mounts = { { bind = arg[1], at = "/evil" } } }
-      if ns.geteuid() == 0 then recipe.share = "user" end
-      local container <close> = ns.spawn(recipe)
-      container:exec { "/evil", stderr = 1 }]]
-    local path <const> = t.tmpdir() .. "/script.lua"
-    local out <const> = assert(io.open(path, "w"))
-    out:write(script)
-    out:close()
-    local pipe <close> = io.popen(("timeout 60 %s/farside %s %s 2>&1")
-      :format(t.build, path, evil))
-    local lines <const> = pipe:read "a"
-    assert.is_truthy(lines:find("/memfd:farside (deleted)", 1, true), lines)
-    assert.is_truthy(lines:find("Operation not permitted", 1, true)
-                     or lines:find("Permission denied", 1, true), lines)
-  end)
-
-  test("makes another program that he could write refuse to join", function()
-    if not root then return pending "the interpreter is not the user's own" end
-    local container <close> = sleeper { share = "user" }
-    local ok, message = pcall(container.exec, container, "true")
-    if ok then return pending "the specs run in the driver" end
-    assert.is_truthy(message:find("exec: the container could write this "
-      .. "program, ", 1, true))
-    assert.is_truthy(message:find(", by way of the process that joins it: let "
-      .. "the program belong to somebody who is not in the container, or use "
-      .. "the driver, farside", 1, true))
   end)
 end)
 

@@ -130,51 +130,6 @@ local counter <const> = [[
   sleep 1 while 1]]
 
 describe("an attacker in a container", function()
-  test("cannot look into its init", function()
-    assert.equal(("EACCES "):rep(7) .. "EPERM", attack [[
-      for _, what in ipairs { "root", "cwd", "exe", "fd/1" } do
-        try(ns.readlinkat, nil, "/proc/1/" .. what)
-      end
-      for _, what in ipairs { "environ", "mem", "maps" } do
-        try(ns.openat2, nil, "/proc/1/" .. what, "rdonly")
-      end
-      try(ns.pidfd_getfd, ns.pidfd_open(1), 3)]])
-  end)
-
-  test("cannot look into who joins it", function()
-    local reader, writer = ns.pipe()
-    local container <close> = ns.spawn(attacker([[
-      repeat
-        local files <const> = ns.readdir "/proc"
-        for _, file in ipairs(files) do
-          local pid = math.tointeger(file.name)
-          if pid and pid > ns.getpid() then
-            try(ns.readlinkat, nil, "/proc/" .. pid .. "/exe")
-            files.done = true
-          end
-        end
-      until files.done
-      ns.pause()]], { stdout = writer, capabilities = "all" }))
-    assert.equal("EACCES\n", ns.inside(container, ns.read, reader))
-    writer:close()
-  end)
-
-  test("gets no descriptor from a program started in there", function()
-    local stray <close> = assert(io.open "/") -- is not closed on exec
-    local _ = stray
-    local container <close> = ns.spawn { "/bin/sleep", "1000" }
-    assert.equal("0 1 2 3", ns.inside(container, function()
-      return io.popen "echo $(ls /proc/self/fd)":read "l"
-    end))
-  end)
-
-  test("cannot end or stop its init", function()
-    assert.equal("1", attack [[
-      ns.kill(1, "KILL")
-      ns.kill(1, "STOP")
-      print(ns.getppid())]])
-  end)
-
   test("cannot keep the container alive after its payload", function()
     local container <close> = ns.spawn { "/bin/sh", "-c",
       "for i in 1 2 3 4 5 6 7 8; do setsid sleep 1000 & done; exit 5" }
@@ -218,44 +173,6 @@ describe("an attacker in a container", function()
     local refused <const> = { EACCES = true, EROFS = true }
     assert.is_true(refused[attack [[
       try(write, "/sys/fs/cgroup/cgroup.procs", "0")]] ])
-  end)
-
-  -- The five sets of a program that runs in there.
-  local sets <const> = "grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb)' /proc/self/status "
-    .. "| cut -f2 | tr '\\n' ' '"
-
-  test("gets back no capability by executing a program, nor does who joins it",
-    function()
-      local chown <const>, none <const> = "0000000000000001", ("0"):rep(16)
-      local kept <const> = { none, chown, chown, chown, none, "" }
-      for words, wanted in pairs {
-        chown = kept, none = { none, none, none, none, none, "" } } do
-        local recipe <const> = {
-          "/bin/sh", "-c", sets,
-          capabilities = words == "none" and words or { words },
-        }
-        assert.equal(table.concat(wanted, " "), said(recipe))
-        recipe[3], recipe.stdout = "sleep 100", nil
-        local container <close> = ns.spawn(recipe)
-        local reader, writer = ns.pipe()
-        container:exec { "/bin/sh", "-c", sets, stdout = writer }
-        assert.equal(table.concat(wanted, " "), ns.read(reader))
-        reader:close()
-        writer:close()
-      end
-    end)
-
-  test("gets none back by a set-user-id program, and without no_new_privs no "
-    .. "more than were kept", function()
-    t.needs("root", "setpriv")
-    local script <const> = "cp $(command -v grep) /suid && chmod 4755 /suid && "
-      .. "exec setpriv --reuid 1000 --clear-groups /suid CapPrm: "
-      .. "/proc/self/status"
-    local list <const> = { "chown", "setuid", "setgid", "fowner" }
-    assert.equal("CapPrm:\t" .. ("0"):rep(16) .. "\n", said {
-      "/bin/sh", "-c", script, capabilities = list })
-    assert.equal("CapPrm:\t00000000000000c9\n", said {
-      "/bin/sh", "-c", script, capabilities = list, no_new_privs = false })
   end)
 
   test("has no device nodes but those of /dev", function()
@@ -369,18 +286,15 @@ describe("an attacker in a container", function()
 end)
 
 describe("a hostile root", function()
-  -- Starting it fails: what has parts to be masked is not put behind a link,
-  -- and inside the root, where the rest goes, there is no program.
-  for name, stops in pairs { proc = "/proc", sys = "/sys", dev = false,
-                             tmp = false } do
+  -- Starting it fails: inside the root, where all goes, there is no program,
+  -- or the link leads to itself.
+  for _, name in ipairs { "proc", "sys", "dev", "tmp" } do
     test("whose /" .. name .. " leads out of it has nothing mounted there",
       function()
         t.needs "idmapped files"
         local evil <const>, victim <const> = t.tmpdir(), t.tmpdir()
         ns.symlinkat(victim, nil, evil .. "/" .. name)
-        local ok, err = pcall(ns.spawn, { "/bin/true", root = evil })
-        assert.is_false(ok)
-        assert.equal(stops or err.path, err.path)
+        assert.is_false((pcall(ns.spawn, { "/bin/true", root = evil })))
         assert.equal(0, #ns.readdir(victim))
       end)
   end

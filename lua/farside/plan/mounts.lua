@@ -31,9 +31,10 @@ function sources.bind(trees, mount, as)
                                optional = mount.optional }, mount.idmap)
 end
 
+-- What a device does is as it was; its owner and mode are not to be changed.
 function sources.device(trees, mount, as)
   trees:take(as, mount.device, { type = "device", optional = mount.optional,
-    set = attributes(mount, "nosuid", "noexec") })
+    set = attributes(mount, "nosuid", "noexec", "ro") })
 end
 
 -- Layers are the container's own, unless it is said otherwise.

@@ -238,18 +238,12 @@ static void describe_close_others(lua_State *L, struct far_call *c) {
   far_arg(c, CLOSE_RANGE_CLOEXEC);
 }
 
-static void describe_keep_open(lua_State *L, struct far_call *c) {
-  begin(c, SYS_fcntl);
-  far_arg_fd(c, far_fd_check(L, 1));
-  far_arg(c, F_SETFD);
-  far_arg(c, 0);
-}
-
+/* descriptor, whether */
 static void describe_cloexec(lua_State *L, struct far_call *c) {
   begin(c, SYS_fcntl);
   far_arg_fd(c, far_fd_check(L, 1));
   far_arg(c, F_SETFD);
-  far_arg(c, FD_CLOEXEC);
+  far_arg(c, lua_toboolean(L, 2) ? FD_CLOEXEC : 0);
 }
 
 static void describe_inside(lua_State *L, struct far_call *c) {
@@ -337,7 +331,6 @@ static const struct { const char *name; far_describer *describe; } calls[] = {
   {"fail", describe_fail},
   {"file", describe_file},
   {"inside", describe_inside},
-  {"keep_open", describe_keep_open},
   {"keyctl", far_describe_keyctl},
   {"link_up", describe_link_up},
   {"mask", describe_mask},

@@ -99,7 +99,7 @@ describe("a program that joins others", function()
     assert.is_truthy(lines:find("Operation not permitted", 1, true)
                      or lines:find("Permission denied", 1, true), lines)
     now, lines = join_with_driver(true)
-    assert.equal("overwritten\n", now, lines)
+    assert.not_equal("\127ELF", now:sub(1, 4), lines)
   end)
 
   test("refuses where it could be, and cannot be copied", function()

@@ -103,7 +103,7 @@ local function start(program, call, command)
   program:free_streams()
   for _, fd in ipairs(want.keep or {}) do
     program:hold(fd)
-    program:add(0, "keep_open", fd)
+    program:add(0, "cloexec", fd, false)
   end
   for _, name in ipairs { "stdin", "stdout", "stderr" } do
     if want[name] then program:hold(want[name]) end
@@ -142,7 +142,7 @@ end
 function Program:free_streams()
   for _, fd in ipairs(self.descriptors) do
     local number <const> = math.type(fd) == "integer" and fd or fd:fileno()
-    if number < 3 then self:add(0, "cloexec", fd) end
+    if number < 3 then self:add(0, "cloexec", fd, true) end
   end
 end
 

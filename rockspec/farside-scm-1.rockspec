@@ -181,6 +181,8 @@ build = {
         "lua/farside/init.lua",
       ["farside.inside"] =
         "lua/farside/inside.lua",
+      ["farside.inspect"] =
+        "lua/farside/inspect.lua",
       ["farside.join"] =
         "lua/farside/join.lua",
       ["farside.json"] =

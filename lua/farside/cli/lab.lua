@@ -1,5 +1,6 @@
 --- farside lab: a lab from a file, and a prompt in it.
 
+local inspect <const> = require "farside.inspect"
 local options <const> = require "farside.options"
 
 local M = {}
@@ -9,6 +10,7 @@ M.specs = {
   { name = "draw", option = "KIND",
     words = { "text", "dot", "svg" },
     help = "print a picture of it and make nothing: text, dot or svg" },
+  inspect.option,
   { name = "prompt", off = "no_prompt",
     help = "end with the script, without a prompt" },
 }
@@ -59,11 +61,12 @@ local function declared(chunk, args)
   return stop.lab
 end
 
-local function load_script(args)
+local function load_script(args, given)
   local path <const> = table.remove(args, 1)
   if not path then options.usage("lab", "a script is expected") end
-  local chunk, message = loadfile(path)
-  if not chunk then error(message, 0) end
+  local chunk, message = loadfile(path, given.draw and not given.trust and "t"
+                                         or "bt")
+  if not chunk then error(inspect.printable(message), 0) end
   _G.arg = table.move(args, 1, #args, 1, { [0] = path })
   return chunk, path
 end
@@ -72,14 +75,23 @@ local function no_lab(path)
   error(path .. ": makes no lab: it calls ns.lab() nowhere", 0)
 end
 
+-- The picture of a lab; who only looks at it runs the script so far as it may
+-- do no harm.
+local function picture(kind, chunk, path, args)
+  local lab = declared(chunk, args) or no_lab(path)
+  return lab:draw(kind)
+end
+
 function M.main(args)
   local values, rest = options.parse("lab", M.specs, args)
   local given = {}
   for _, one in ipairs(values) do given[one.spec.name] = one.value end
-  local chunk <const>, path <const> = load_script(rest)
+  local chunk <const>, path <const> = load_script(rest, given)
   if given.draw then
-    local lab = declared(chunk, rest) or no_lab(path)
-    io.write(lab:draw(given.draw))
+    local look <const> = given.trust and picture or function(...)
+      return inspect.look(picture, ...)
+    end
+    io.write(inspect.printable(look(given.draw, chunk, path, rest)))
     return 0
   end
   local last <const> = keep_labs()

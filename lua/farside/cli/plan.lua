@@ -1,5 +1,6 @@
 --- farside plan: what run would do, without doing it.
 
+local inspect <const> = require "farside.inspect"
 local options <const> = require "farside.options"
 local outcome <const> = require "farside.outcome"
 
@@ -8,6 +9,7 @@ local M = { takes = { "file", "command" } }
 local own <const> = {
   { name = "trace", help = "run it, and then print the time that each step took"
       .. ", the parent's and the child's" },
+  inspect.option,
 }
 
 M.specs = table.move(own, 1, #own, 1, {})
@@ -19,41 +21,86 @@ function M.help()
   return [[
 usage: farside plan [options] [--] command [argument …]
        farside plan [options] recipe.lua
-       farside plan [--trace] script.lua
+       farside plan [--trust|--trace] script.lua
 
 Prints the steps that make the container, in order: who takes each (the
 parent, which is the caller, or the child in its new namespaces), the call it
-is, and why. With a script, the plan of the first container that it starts.
-The options are those of `farside run`, and
+is, and why. With a script, the plan of the first container that it starts; the
+script runs so far, but may read files and compute and do nothing else. The
+options are those of `farside run`, and
 
 ]] .. options.help(own)
 end
 
--- A script's first ns.run or ns.spawn is answered with this, which ends it.
-local function intercept(found)
-  local ns <const> = require "farside"
+---- the recipe of a script ----
+
+-- The recipe of a script's first container, or the one that it returns: its
+-- first ns.run or ns.spawn ends it.
+local function recipe_of(chunk, path, args)
+  local ns <const>, found <const> = require "farside", {}
+  local run <const>, spawn <const> = ns.run, ns.spawn
   local function stop(recipe)
-    found.plan = ns.plan(recipe)
+    found.recipe = recipe
     error(found, 0)
   end
   ns.run, ns.spawn = stop, stop
-end
-
--- The plan of a script that starts a container or returns a recipe.
-local function of_script(path, args)
-  local found = {}
-  intercept(found)
-  local chunk, message = loadfile(path)
-  if not chunk then error(message, 0) end
-  local ok, result = pcall(chunk, table.unpack(args, 2))
-  if found.plan then return found.plan end
+  local ok, result = pcall(chunk, table.unpack(args))
+  ns.run, ns.spawn = run, spawn
+  if found.recipe then return found.recipe end
   if not ok then error(result, 0) end
-  if type(result) == "table" then return require("farside").plan(result) end
+  if type(result) == "table" then return result end
   error(path .. ": starts no container and returns no recipe", 0)
 end
 
-local function plan_of(args)
-  if args[1] and args[1]:find "%.lua$" then return of_script(args[1], args) end
+-- Functions and descriptors are told by where they are from, and back.
+local function described(value)
+  local kind <const> = type(value)
+  if kind == "function" then
+    local info <const> = debug.getinfo(value, "S")
+    return { code = { info.source, info.linedefined } }
+  elseif kind == "userdata" and io.type(value) == "file" then
+    return require("farside.core").dup(value):fileno()
+  elseif kind == "userdata" and value.fileno then
+    return value:fileno()
+  elseif kind ~= "table" or getmetatable(value) then
+    return value
+  end
+  local copy <const> = {}
+  for key, element in pairs(value) do copy[key] = described(element) end
+  return copy
+end
+
+local function restored(value)
+  if type(value) ~= "table" then return value end
+  local code <const> = value.code
+  if type(code) == "table" and math.type(code[2]) == "integer" then
+    local lines <const> = ("\n"):rep(math.min(math.max(code[2] - 1, 0), 1e6))
+    return load(lines .. "return function() end", tostring(code[1]), "t")()
+  end
+  local copy <const> = {}
+  for key, element in pairs(value) do copy[key] = restored(element) end
+  return copy
+end
+
+-- What a script says of its recipe: a hostile one does no more than that.
+local function look(chunk, path, args)
+  return restored(inspect.look(function()
+    return described(recipe_of(chunk, path, args))
+  end))
+end
+
+local function of_script(path, args, how)
+  local chunk, message = loadfile(path, how.trusted and "bt" or "t")
+  if not chunk then error(inspect.printable(message), 0) end
+  local find <const> = how.trusted and recipe_of or look
+  return require("farside").plan(find(chunk, path, table.move(args, 2, #args, 1,
+                                                              {})))
+end
+
+local function plan_of(args, how)
+  if args[1] and args[1]:find "%.lua$" then
+    return of_script(args[1], args, how)
+  end
   local run <const> = require "farside.cli.run"
   local recipe = run.recipe("plan", args)
   return require("farside").plan(recipe)
@@ -68,14 +115,18 @@ local function trace(plan)
   return ok, how, code
 end
 
--- Our own option stands before all others.
+-- Our own options stand before all others. What runs is trusted.
 function M.main(args)
-  if args[1] ~= "--trace" then
-    print(plan_of(args))
-    return 0
+  local how <const> = {}
+  while args[1] == "--trace" or args[1] == "--trust" do
+    how.trace = how.trace or args[1] == "--trace"
+    how.trusted = true
+    table.remove(args, 1)
   end
-  local plan <const> = plan_of(table.move(args, 2, #args, 1, {}))
-  return outcome.of(trace, plan)
+  local plan <const> = plan_of(args, how)
+  if how.trace then return outcome.of(trace, plan) end
+  print(inspect.printable(tostring(plan)))
+  return 0
 end
 
 return M

@@ -178,7 +178,7 @@ describe("an attacker in a container", function()
     assert.equal("done done done", attack(program, { capabilities = "all" }))
   end)
 
-  test("cannot make writable again what was bound read-only", function()
+  test("cannot write again to what was bound read-only", function()
     local file <const> = attacks.file("mine", "0666")
     local program <const> = [[
       try(writable, "/bound")

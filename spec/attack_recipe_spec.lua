@@ -46,25 +46,21 @@ local function leavings(command, ending)
 end
 
 local ways <const> = {
-  ["a plan"] = { "plan", "ns.run { 'sh', hostname = done }" },
-  ["a picture"] = { "lab --draw text", "ns.lab():host(done)" },
+  plan = "ns.run { 'sh', hostname = done }",
+  ["lab --draw text"] = "ns.lab():host(done)",
 }
 
 describe("a hostile script", function()
-  for what, way in pairs(ways) do
-    it("of which one wants " .. what .. " does nothing else", function()
-      local left <const>, said <const>, code <const> = leavings(
-        way[1], way[2])
+  it("does nothing but answer who looks at it", function()
+    for command, ending in pairs(ways) do
+      local left, said <const>, code <const> = leavings(command, ending)
       assert.equal("another victim", left)
       assert.is_truthy(said:find(("n"):rep(10), 1, true), said)
       assert.equal(0, code)
-    end)
-
-    it("does it when it is trusted, to give " .. what, function()
-      local left <const> = leavings(way[1] .. " --trust", way[2])
+      left = leavings(command .. " --trust", ending)
       assert.equal("executed linked made piped renamed written", left)
-    end)
-  end
+    end
+  end)
 
   it("says what was refused, and how to let it", function()
     local said <const>, code <const>, path <const> =

@@ -129,6 +129,18 @@ describe("the README", function()
     end
   end)
 
+  it("names specs of attacks that there are", function()
+    local table_of <const> = readme:match "\n### Attacks\n(.-)\n### "
+    local count = 0
+    for name, sentence in table_of:gmatch "| (%l+): ([^|\n]+) |\n" do
+      local text <const> = content(("spec/attack_%s_spec.lua"):format(name))
+      assert(text:find(('("%s"'):format(sentence), 1, true), sentence)
+      count = count + 1
+    end
+    local _, lines <const> = table_of:gsub("\n|", "")
+    assert.equal(lines - 2, count) -- but the head
+  end)
+
   it("names files that there are", function()
     for path in readme:gmatch "[%s`](scripts/[%w/.]+)" do
       assert.truthy(lfs.attributes(path), path)

@@ -1,0 +1,3 @@
+-- Calls whose failure a set-up survives, and why that is well.
+return {
+}

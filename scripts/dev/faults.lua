@@ -1,0 +1,304 @@
+--- Every system call that a set-up makes is made to fail, each in turn: `make
+-- faults`, or
+--   build/farside scripts/dev/faults.lua [--errno E,E] [--every N] [--from-on]
+--     [--log FILE] [SETUP]...
+-- The set-ups are those of scripts/dev/fault/setups.lua. Each runs once as it
+-- is, which tells its calls, and then once for each call and errno. That ends
+-- well, if the call is one of those below whose failure does not matter or if
+-- the walker's walk is made again in Lua; or with an error that names a call or
+-- a step. It does not hang, no process dies of a bug, and nothing is left:
+-- processes, mounts, links, cgroups, rules, files. All of it happens in
+-- namespaces that are thrown away. With --from-on, all calls of that name fail
+-- from the first in a process on, in it and in those that come after it.
+-- --log has each run as a line.
+
+local here <const> = ns.readlinkat(nil, "/proc/self/cwd") .. "/"
+  .. (arg[0]:match "^(.*)/" or ".")
+local driver <const> = ns.readlinkat(nil, "/proc/self/exe")
+local inject <const> = driver:match "^(.*)/" .. "/fault/inject"
+
+---- what is asked ----
+
+local function split(text)
+  local list = {}
+  for word in text:gmatch "[^,]+" do list[#list + 1] = word end
+  return list
+end
+
+local ask <const> = {
+  errnos = { "EPERM", "ENOMEM", "EINVAL", "EIO", "ENOSYS", "EINTR" },
+  every = 1, seconds = 8,
+}
+
+local options <const> = {}
+options["--errno"] = function(value) ask.errnos = split(value) end
+options["--every"] = function(value) ask.every = math.tointeger(value) end
+options["--log"] = function(value) ask.log = assert(io.open(value, "w")) end
+
+local names = {}
+do
+  local i = 1
+  while arg[i] do
+    if arg[i] == "--from-on" then
+      ask.from_on = true
+    elseif options[arg[i]] then
+      i = i + 1
+      options[arg[i - 1]](arg[i])
+    else
+      names[#names + 1] = arg[i]
+    end
+    i = i + 1
+  end
+end
+if #names == 0 then
+  names = { "default", "code", "readonly", "layers", "archive", "network",
+            "user", "tty", "limits", "group", "named", "detached", "exec",
+            "enter", "inside", "lab" }
+end
+
+---- a place of its own ----
+
+local work <const> = "/tmp/work"
+local places <const> = { "/run", "/tmp", "/var/cache", "/srv" }
+
+local function furnish()
+  ns.mount(nil, "/", nil, "rprivate")
+  ns.mount("tmpfs", "/mnt", "tmpfs")
+  for _, path in ipairs(places) do
+    ns.mount("tmpfs", path, "tmpfs", "mode=1777")
+  end
+  ns.mount("proc", "/proc", "proc")
+  ns.link.set("lo", { up = true })
+  for _, path in ipairs { "", "/base", "/base/etc", "/base/srv", "/top",
+                          "/top/root" } do
+    ns.mkdirat(nil, work .. path, "0755")
+  end
+  ns.chdir(work)
+  assert(os.execute "tar -cf layer.tar -C top .")
+end
+
+local function identity(kind, id)
+  local map = { { id, id, 1 } }
+  for _, range in ipairs(ns.subids(kind)) do
+    map[#map + 1] = { range.first, range.first, range.count }
+  end
+  return map
+end
+
+-- Runs a function as PID 1 of new namespaces, root being the machine's root and
+-- everybody else themselves.
+local function apart(fn)
+  local kinds = { "mnt", "net", "pid", "ipc", "uts" }
+  if ns.getuid() ~= 0 then
+    kinds[#kinds + 1] = "user"
+    kinds.uid_map = identity("uid", ns.getuid())
+    kinds.gid_map = identity("gid", ns.getgid())
+  end
+  local child <close> = ns.clone(kinds, function()
+    furnish()
+    fn()
+  end)
+  return child:wait()
+end
+
+---- what is there ----
+
+local function read(path)
+  local file <close> = io.open(path)
+  return file and file:read "a" or ""
+end
+
+local function entries(see, path)
+  local ok, list = pcall(ns.readdir, path)
+  for _, entry in ipairs(ok and list or {}) do -- or it is gone
+    local name <const> = path .. "/" .. entry.name
+    local is <const> = ns.fstatat(nil, name, "nofollow")
+    local directory <const> = is.type == "directory"
+    see("%s %s %s", is.type, name, directory and "" or is.size)
+    if directory then entries(see, name) end
+  end
+end
+
+local function cgroups(see)
+  local ok, own = pcall(require("farside.cgroup").own)
+  for _, entry in ipairs(ok and ns.readdir(own) or {}) do
+    if entry.type == "directory" then see("cgroup %s", entry.name) end
+  end
+end
+
+local function rules(see)
+  local pipe <close> = io.popen("PATH=$PATH:/usr/sbin nft list ruleset", "r")
+  for line in pipe:lines() do see("rule %s", line) end
+end
+
+-- What there is, as a set of sentences.
+local function look(setup)
+  local seen = {}
+  local function see(format, ...) seen[format:format(...)] = true end
+  for _, path in ipairs(places) do entries(see, path) end
+  cgroups(see)
+  for line in read "/proc/self/mountinfo":gmatch "[^\n]+" do
+    see("mount %s", line)
+  end
+  for _, link in ipairs(ns.link.list()) do see("link %s", link.ifname) end
+  if setup == "network" then rules(see) end
+  return seen
+end
+
+-- What is new, in a line.
+local function news(before, after)
+  local list = {}
+  for sentence in pairs(after) do
+    if not before[sentence] then list[#list + 1] = sentence end
+  end
+  table.sort(list)
+  return #list > 0 and table.concat(list, " ; ") or nil
+end
+
+---- one run ----
+
+local report <const>, answer <const> = "/mnt/report", "/mnt/answer"
+local complaints <const> = "/mnt/complaints"
+
+-- The lines of a report by their first word, each a list of words.
+local function parse(text)
+  local found = setmetatable({}, { __index = function(t, k)
+    t[k] = {}
+    return t[k]
+  end })
+  for line in text:gmatch "[^\n]+" do
+    local words = {}
+    for word in line:gmatch "%S+" do words[#words + 1] = word end
+    table.insert(found[words[1]], words)
+  end
+  return found
+end
+
+local function new_file(path)
+  return ns.openat2(nil, path, "wronly,create,trunc", { mode = "0600" })
+end
+
+local function run(setup, fault)
+  local out <close> = new_file(answer)
+  local err <close> = new_file(complaints)
+  local words = { inject, "-t", tostring(ask.seconds) }
+  table.move(fault, 1, #fault, #words + 1, words)
+  table.move({ report, driver, here .. "/fault/setups.lua", setup }, 1, 4,
+             #words + 1, words)
+  words.stdout, words.stderr = out, err
+  local child <close> = ns.posix_spawn(words)
+  assert(child:wait())
+  while pcall(ns.waitpid, -1, "nohang") do end -- orphans come to us
+  return parse(read(report)), read(answer)
+end
+
+---- how it went ----
+
+-- Calls that a set-up succeeds without, and why that is well. A key is the
+-- call's name, or that and the number that says what is asked of it.
+local tolerated <const> = dofile(here .. "/fault/tolerated.lua")
+
+local selector <const> = { prctl = 5, fcntl = 6, ioctl = 6 }
+
+local function key(call)
+  local which <const> = selector[call[4]]
+  return which and call[4] .. ":" .. tonumber(call[which], 16) or call[4]
+end
+
+local function verdict(call, code, found, said, normal)
+  local what <const> = found["end"][1]
+  if #found.crash > 0 then return "crash" end
+  if #found.hang > 0 then return "hang" end
+  if #found.left > 0 then return "left a process" end
+  if #found.fail == 0 then return "not met" end
+  if what[2] ~= "exit" then return "killed" end
+  local kind <const>, call_told <const>, _, step <const>, text <const> =
+    said:match "([^\n\t]*)\t?([^\n\t]*)\t?([^\n\t]*)\t?([^\n\t]*)\t?([^\n]*)"
+  if kind == "ok" then
+    if math.tointeger(found.processes[1][2]) > normal then return "again" end
+    return tolerated[key(call)] and "tolerated" or "unnoticed"
+  elseif kind ~= "error" then
+    return "no answer"
+  end
+  local named <const> = call_told ~= "-" and (text:find(code, 1, true)
+    or step ~= "-") or text:find(code, 1, true)
+    or code == "ENOMEM" and text:find("not enough memory", 1, true)
+  return named and "error" or "vague"
+end
+
+local fine <const> = { again = true, tolerated = true, error = true,
+                       ["not met"] = true }
+
+---- all of them ----
+
+-- The calls of a good run that are made to fail.
+local function chosen(calls)
+  local list, seen = {}, {}
+  for i, call in ipairs(calls) do
+    local first <const> = call[2] .. call[4]
+    if ask.from_on and not seen[first]
+       or not ask.from_on and (i - 1) % ask.every == 0 then
+      list[#list + 1] = call
+    end
+    seen[first] = true
+  end
+  return list
+end
+
+local function tell(setup, call, code, how, said, left)
+  local line <const> = ("%s\t%s.%s\t%s %s %s %s\t%s\t%s\t%s\t%s"):format(setup,
+    call[2], call[3], call[4], call[5], call[6], call[7], code, how,
+    said:gsub("%s+$", ""):gsub("[\t\n]", " "), left or "")
+  if ask.log then
+    ask.log:write(line, "\n")
+    ask.log:flush()
+  end
+  if not fine[how] or left then io.stderr:write(line, "\n") end
+end
+
+local function try(setup, call, code, normal, before)
+  local fault <const> = { ask.from_on and "-F" or "-f",
+    ("%s.%s:%d"):format(call[2], call[3], ns.errno[code]) }
+  local found <const>, said <const> = run(setup, fault)
+  local how <const> = verdict(call, code, found, said, normal)
+  local left = news(before, look(setup))
+  if left then
+    run(setup, {}) -- what the next one clears away is no loss
+    local still <const> = news(before, look(setup))
+    left = still and "STILL: " .. still or "until the next: " .. left
+  end
+  tell(setup, call, code, how, said, left)
+  return how, left
+end
+
+local function count(counts, word) counts[word] = (counts[word] or 0) + 1 end
+
+local function all(setup)
+  run(setup, {}) -- makes what is there for good
+  local found <const>, said <const> = run(setup, { "-l" })
+  if not said:find "^ok" then
+    print(("%-10s not here: %s"):format(setup, said:gsub("\n.*", "")))
+    return
+  end
+  local before = look(setup)
+  local normal <const> = math.tointeger(found.processes[1][2])
+  local counts <const>, runs = {}, 0
+  for _, call in ipairs(chosen(found.call)) do
+    for _, code in ipairs(ask.errnos) do
+      local how, left = try(setup, call, code, normal, before)
+      runs = runs + 1
+      count(counts, how)
+      if left then count(counts, "left") end
+      if left and left:find "^STILL" then before = look(setup) end
+    end
+  end
+  local parts = {}
+  for word, n in pairs(counts) do parts[#parts + 1] = word .. " " .. n end
+  table.sort(parts)
+  print(("%-10s %4d calls, %5d runs: %s"):format(setup, #found.call, runs,
+                                                 table.concat(parts, ", ")))
+end
+
+for _, setup in ipairs(names) do
+  assert(apart(function() all(setup) end))
+end

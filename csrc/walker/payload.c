@@ -70,16 +70,22 @@ static long take_place(void) {
 
 enum { SIGNALS = 64, SET = 8 /* bytes of a kernel's set of signals */ };
 
-static void set_mask(int how, uint64_t set) {
-  raw(SYS_rt_sigprocmask, how, &set, NULL, SET);
+static long set_mask(int how, uint64_t set) {
+  return raw(SYS_rt_sigprocmask, how, &set, NULL, SET);
+}
+
+static long set_default(int signal) {
+  const struct far_disposition standard = {.handler = SIG_DFL};
+  return raw(SYS_rt_sigaction, signal, &standard, NULL, SET);
 }
 
 /* None is ignored and none blocked: what a program expects. */
-static void reset_signals(void) {
-  const struct far_disposition standard = {.handler = SIG_DFL};
-  for (int n = 1; n <= SIGNALS; n++)
-    raw(SYS_rt_sigaction, n, &standard, NULL, SET); /* not KILL and STOP */
-  set_mask(SIG_SETMASK, 0);
+static long reset_signals(void) {
+  long result = 0;
+  for (int n = 1; n <= SIGNALS && result >= 0; n++)
+    if (n != SIGKILL && n != SIGSTOP)
+      result = set_default(n);
+  return result < 0 ? result : set_mask(SIG_SETMASK, 0);
 }
 
 struct image {
@@ -123,7 +129,8 @@ static void spell(struct image *i, const long a[]) {
 
 static long do_exec(const struct image *i) {
   long result = take_place();
-  reset_signals();
+  if (result >= 0)
+    result = reset_signals();
   return result < 0 ? result : become(i);
 }
 
@@ -133,7 +140,8 @@ long walker_exec(const long a[]) {
   spell(&image, a);
   if (walker_abandoned())
     walker_exit(125);
-  walker_pass(NULL);
+  if (walker_pass(NULL) < 0)
+    walker_exit(125);
   return do_exec(&image);
 }
 
@@ -179,12 +187,21 @@ static _Noreturn void tell_end(int status) {
   walker_exit(killed.code != 0 ? 128 + killed.code : left.code);
 }
 
+/* What cannot be told by an init that cannot do its work: a filter of system
+ * calls may be to blame, which holds for it as well. */
+static _Noreturn void give_up(void) {
+  walker_exit(125);
+}
+
 /* Reaps all that has ended. */
 static void reap(long payload) {
   int status;
-  for (long pid; (pid = raw(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0;)
+  long pid;
+  while ((pid = raw(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0)
     if (pid == payload)
       tell_end(status);
+  if (pid < 0)
+    give_up(); /* the payload, at least, is there to be waited for */
 }
 
 /* A key at the terminal is for all who share it, and comes from the kernel; so
@@ -199,23 +216,27 @@ static _Noreturn void be_init(long payload) {
     else if (signal == SIGALRM && info.si_code == SI_KERNEL)
       tell_timeout();
     else if (signal > 0 && info.si_code != SI_KERNEL)
-      raw(SYS_kill, payload, signal);
+      raw(SYS_kill, payload, signal); /* ESRCH: it has just ended */
+    else if (signal < 0 && signal != -EINTR)
+      give_up();
   }
 }
 
 /* All signals are held back before the program starts, so that none is lost;
  * a blocked signal reaches PID 1 even where its default is to ignore. Of
  * children that end nobody would be told while SIGCHLD is ignored. */
-static void hold_signals(void) {
-  const struct far_disposition standard = {.handler = SIG_DFL};
-  raw(SYS_rt_sigaction, SIGCHLD, &standard, NULL, SET);
-  set_mask(SIG_BLOCK, ~UINT64_C(0));
+static long hold_signals(void) {
+  long result = set_default(SIGCHLD);
+  return result < 0 ? result : set_mask(SIG_BLOCK, ~UINT64_C(0));
 }
 
-/* Nothing of the starter's stays open but what the end is told on. */
-static void close_others(void) {
-  raw(SYS_close_range, 3, walker_head.status - 1, 0);
-  raw(SYS_close_range, walker_head.status + 1, ~0U, 0);
+/* Nothing of the starter's stays with us but what the end is told on. */
+static long let_go(void) {
+  long status = walker_head.status;
+  long result = raw(SYS_chdir, "/");
+  if (result >= 0 && status > 3)
+    result = raw(SYS_close_range, 3, status - 1, 0);
+  return result < 0 ? result : raw(SYS_close_range, status + 1, ~0U, 0);
 }
 
 long walker_spawn(const long a[]) {
@@ -223,12 +244,13 @@ long walker_spawn(const long a[]) {
   spell(&image, a);
   if (walker_abandoned())
     walker_exit(125);
-  hold_signals();
-  long pid = start_child(&image);
+  long pid = hold_signals();
+  if (pid >= 0)
+    pid = start_child(&image);
   if (pid < 0)
     return pid;
-  raw(SYS_chdir, "/");
-  walker_pass(NULL);
-  close_others();
+  /* it runs: whatever fails from here on must not start it once more */
+  if (walker_pass(NULL) < 0 || let_go() < 0)
+    give_up();
   be_init(pid);
 }

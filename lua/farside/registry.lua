@@ -37,8 +37,8 @@ local moons <const> = { "io", "europa", "rhea", "titan", "dione", "tethys",
 
 --- A name for a container that was given none.
 function M.new_name()
-  local file <close> = assert(io.open "/dev/urandom")
-  local moon, number = string.unpack("<BI3", file:read(4))
+  local file <close> = core.openat2(nil, "/dev/urandom", "rdonly")
+  local moon, number = string.unpack("<BI3", core.read(file, 4))
   return ("%s-%06x"):format(moons[moon % #moons + 1], number)
 end
 
@@ -51,8 +51,9 @@ end
 ---- processes ----
 
 local function boot()
-  local file <close> = assert(io.open "/proc/sys/kernel/random/boot_id")
-  return file:read "l"
+  local file <close> = core.openat2(nil, "/proc/sys/kernel/random/boot_id",
+                                    "rdonly")
+  return core.read(file, 64):match "^%S+"
 end
 
 -- The moment that a process started, in ticks since the boot.

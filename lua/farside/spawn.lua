@@ -68,12 +68,15 @@ function preparation.exec(self)
   core.sendmsg(self.channel, baton, { self.values.terminal })
 end
 
+local function prepare_and_take(self, step)
+  local prepare <const> = preparation[step.call]
+  if prepare then prepare(self) end
+  steps.take(step, self.calls, self.values)
+end
+
 -- A step of the child's; its failure is told to the parent.
 local function take_child(self, step, index)
-  local prepare = preparation[step.call]
-  if prepare then prepare(self) end
-  local ok, failure = attempt_step(self, index, steps.take, step, self.calls,
-                                   self.values)
+  local ok, failure = attempt_step(self, index, prepare_and_take, self, step)
   if not ok then
     core.sendmsg(self.channel, steps.told(steps.named(step, failure)))
     core._exit(125)

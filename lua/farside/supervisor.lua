@@ -198,13 +198,22 @@ local function needs(keeper, channel)
            keeper.sheet, keeper.signals, channel }
 end
 
+-- Tells the starter why there is no container, and ends.
+local function give_up(failure, channel)
+  if not errors.is(failure) then
+    failure = errors.remake { call = "spawn", reason = tostring(failure) }
+  end
+  core.sendmsg(channel, steps.told(failure))
+  core._exit(125)
+end
+
 -- Never returns.
 local function keep(recipe, plan, channel)
-  core.setsid()
-  core.prctl("name", M.NAME)
-  core.sigprocmask("block", forwarded)
   local record, keeper
   local ok, failure = pcall(function()
+    core.setsid()
+    core.prctl("name", M.NAME)
+    core.sigprocmask("block", forwarded)
     record = make(recipe, plan)
     keeper = start(recipe, plan, record)
     close_others(needs(keeper, channel))
@@ -213,12 +222,8 @@ local function keep(recipe, plan, channel)
   end)
   if not ok then
     if keeper then pcall(keeper.container.close, keeper.container) end
-    if record then registry.forget(record) end
-    if not errors.is(failure) then
-      failure = errors.remake { call = "spawn", reason = tostring(failure) }
-    end
-    core.sendmsg(channel, steps.told(failure))
-    core._exit(125)
+    if record then pcall(registry.forget, record) end
+    give_up(failure, channel)
   end
   core.sendmsg(channel, "+")
   channel:close()
@@ -262,7 +267,10 @@ function M.start(recipe, plan)
   local channel <close> = other
   local between <close> = core.clone({}, function()
     mine:close()
-    core.clone({}, function() keep(recipe, plan, channel) end)
+    local ok, failure = pcall(core.clone, {}, function()
+      keep(recipe, plan, channel)
+    end)
+    if not ok then give_up(failure, channel) end
     core._exit(0)
   end)
   channel:close()

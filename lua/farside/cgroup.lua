@@ -14,6 +14,7 @@
 
 local core <const> = require "farside.core"
 local groups <const> = require "farside.cgroup.group"
+local read <const> = require("farside.file").read
 
 local M = {}
 
@@ -25,7 +26,7 @@ local prefix <const> = "farside-"
 local advice <const> = "have a cgroup handed over: systemd-run --user --scope "
   .. "-p Delegate=yes -- farside … (as root without --user)"
 
-local read <const>, write <const> = groups.read, groups.write
+local write <const> = groups.write
 local has <const>, hold <const> = groups.has, groups.hold
 
 local function set(text)

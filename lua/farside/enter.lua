@@ -122,23 +122,23 @@ local function be_program(job)
   if core.recvmsg(job.channel, 1) ~= go then core._exit(125) end
   if job.joined.user and not job.preserve then joins.become_root() end
   core.prctl("dumpable", false)
-  guarded(job, open_root, job)
+  open_root(job)
   local rest <const> = take_steps(job, job.within, 1, "seccomp.install")
   if job.joined.user and not job.preserve then
-    guarded(job, joins.check_user)
+    joins.check_user()
   end
-  if job.tty then guarded(job, open_terminal, job) end
-  guarded(job, joins.live_with, job.caller)
+  if job.tty then open_terminal(job) end
+  joins.live_with(job.caller)
   take_steps(job, job.within, rest)
   set_home(job)
-  guarded(job, execs.become, job.command)
+  execs.become(job.command)
 end
 
 ---- the joiner's side ----
 
 local function clone_program(job)
   local process <const> = core.clone({ parent = true }, function()
-    be_program(job)
+    guarded(job, be_program, job)
   end)
   tell(job, "program", process.pid)
   core.sendmsg(job.channel, go, { process })
@@ -167,15 +167,13 @@ end
 -- Never returns.
 local function join(job)
   sort_steps(job)
-  guarded(job, take_outside, job)
+  take_outside(job)
   core.prctl("dumpable", false)
-  job.joined = guarded(job, joins.join, job.handles or job.process,
-                       job.kinds, job.preserve)
-  guarded(job, change_root, job)
+  job.joined = joins.join(job.handles or job.process, job.kinds,
+                           job.preserve)
+  change_root(job)
   joins.shield(job.joined)
-  if job.joined.pid and not job.outside then
-    guarded(job, clone_program, job)
-  end
+  if job.joined.pid and not job.outside then clone_program(job) end
   tell(job, "program")
   be_program(job)
 end
@@ -234,14 +232,13 @@ function M.resume(sheet)
   end
   job.calls = resolve(job.steps)
   collectgarbage "stop"
-  join(job)
+  guarded(job, join, job)
 end
 
 local function be_joiner(job)
-  collectgarbage "stop"
   child.seal()
   joins.live_with(job.caller)
-  if job.copy then guarded(job, become_copy, job) end
+  if job.copy then become_copy(job) end
   join(job)
 end
 
@@ -259,7 +256,7 @@ end
 local function receive(mine, joiner)
   core.poll { mine, joiner }
   if #core.poll({ mine }, 0) == 0 then ended_early(joiner) end
-  local message <const>, descriptors <const> = core.recvmsg(mine, steps.most)
+  local message <const>, descriptors <const> = steps.receive(mine)
   if not message then ended_early(joiner) end
   return message, descriptors
 end
@@ -284,7 +281,7 @@ end
 -- Until the socket closes, which it does when the program is executed.
 local function await_exec(program, mine)
   while true do
-    local message = core.recvmsg(mine, steps.most)
+    local message = steps.receive(mine)
     if not message then return end
     heard(message) -- "terminal"
     local _, descriptors = core.recvmsg(mine, 1)
@@ -383,8 +380,9 @@ function M.spawn(target, command, options)
   local caller <close> = core.pidfd_open(core.getpid())
   job.copy, job.channel, job.caller = copy, channel, caller
   local joiner = core.clone({ cgroup = job.cgroup }, function()
+    collectgarbage "stop"
     mine:close() -- or our hanging up would never arrive
-    be_joiner(job)
+    guarded(job, be_joiner, job)
   end)
   channel:close()
   local program <const> = setmetatable({}, Program)

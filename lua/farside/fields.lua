@@ -247,4 +247,19 @@ function M.check(who, check, value)
   end)
 end
 
+--- Checks a word by a call that takes no other: what it does not take is told
+-- before anything is made.
+-- @tparam string what it stands for, in words
+-- @tparam string word
+-- @tparam function call
+-- @tparam function all answers the words that there are
+-- @tparam string at its place
+-- @tparam function fail
+function M.known(what, word, call, all, at, fail)
+  local ok, err = pcall(call, word)
+  if ok then return end
+  if type(err) ~= "string" then error(err, 0) end -- it is the kernel's
+  fail(at, "%s", M.unknown(what, word, all()))
+end
+
 return M

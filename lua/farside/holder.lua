@@ -8,6 +8,7 @@
 -- owner says so, the holder lets go of the socket and stays on its own.
 
 local core <const> = require "farside.core"
+local files <const> = require "farside.file"
 
 local M = {}
 
@@ -114,13 +115,8 @@ end
 
 ---- PID 1 of any pid namespace ----
 
-local function read(path)
-  local file <close> = io.open(path)
-  return file and file:read "a" or ""
-end
-
 local function is_first_in(handle, pid)
-  local status <const> = read(("/proc/%d/status"):format(pid))
+  local status <const> = files.find(nil, ("/proc/%d/status"):format(pid)) or ""
   if not status:find "\nNSpid:[^\n]*\t1\n" then return false end
   local ok, other = pcall(core.open, pid, "pid")
   return ok and other == handle
@@ -153,7 +149,8 @@ end
 -- @tparam namespace handle
 function M.finish(handle)
   local ok, pid = pcall(M.init, handle) -- ESRCH: it has ended by itself
-  if not ok or read(("/proc/%d/comm"):format(pid)) ~= M.NAME .. "\n" then
+  local name <const> = ok and files.find(nil, ("/proc/%d/comm"):format(pid))
+  if name ~= M.NAME .. "\n" then
     return
   end
   local pidfd <close> = core.pidfd_open(pid)

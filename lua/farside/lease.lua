@@ -12,6 +12,7 @@
 
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
+local files <const> = require "farside.file"
 local subid <const> = require "farside.subid"
 
 local M = {}
@@ -71,17 +72,13 @@ end
 
 ---- who has it ----
 
-local function read(path)
-  local file <close> = io.open(path)
-  return file and file:read "a" or ""
-end
-
 -- Whether some process has an id of a range: the last of a crashed container
 -- may still be about to end.
 local function lived_in(first, count)
   for _, entry in ipairs(core.readdir "/proc") do
     local status = entry.name:find "^%d+$"
-      and read("/proc/" .. entry.name .. "/status"):match "\nUid:\t([%d\t]+)"
+      and (files.find(nil, "/proc/" .. entry.name .. "/status") or "")
+        :match "\nUid:\t([%d\t]+)"
     for uid in (status or ""):gmatch "%d+" do
       uid = math.tointeger(uid)
       if uid >= first and uid < first + count then return true end

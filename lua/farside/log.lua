@@ -2,6 +2,7 @@
 -- of bounded size: when the newer is full it takes the place of the older.
 
 local core <const> = require "farside.core"
+local files <const> = require "farside.file"
 local state <const> = require "farside.state"
 
 local M = {}
@@ -115,7 +116,7 @@ end
 function M.remove(name)
   local dir <close> = directory()
   for _, which in ipairs { older, newer } do
-    pcall(core.unlinkat, dir, file_name(name, which)) -- ENOENT
+    files.remove(dir, file_name(name, which))
   end
 end
 

@@ -5,6 +5,7 @@
 local addresses <const> = require "farside.network.address"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
+local files <const> = require "farside.file"
 local gate <const> = require "farside.network.gate"
 local wire <const> = require "farside.network.wire"
 
@@ -173,12 +174,6 @@ function M.hosts(root, how, name)
   root[how](root, "/etc/hosts", table.concat(lines))
 end
 
--- The text of a file of the caller's, "" when there is none.
-local function text_of(path)
-  local file <close> = io.open(path)
-  return file and file:read "a" or ""
-end
-
 -- The name servers of the host that can be reached from elsewhere. Where
 -- systemd-resolved listens at a loopback address, it names those behind it in
 -- another file.
@@ -186,7 +181,8 @@ local function nameservers()
   for _, path in ipairs { "/etc/resolv.conf",
                           "/run/systemd/resolve/resolv.conf" } do
     local list = {}
-    for text in ("\n" .. text_of(path)):gmatch "\nnameserver%s+(%S+)" do
+    local lines <const> = "\n" .. (files.find(nil, path) or "")
+    for text in lines:gmatch "\nnameserver%s+(%S+)" do
       local address = addresses.parse(text)
       if address and not text:find "^127%." and text ~= "::1" then
         list[#list + 1] = text

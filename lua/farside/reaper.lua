@@ -30,15 +30,10 @@ local function reap(payload, status)
   end
 end
 
---- Never returns. The collector is stopped for good: no finaliser may close a
--- number again that was closed here.
--- @tparam int payload its pid as seen from here
--- @tparam fd status where "exit" or "signal" and the number are written
-function M.run(payload, status)
+local function run(payload, status)
   -- nothing of the caller's stays open but what the payload's end is told on
   local number <const> = status:fileno()
-  collectgarbage "stop"
-  core.close_range(3, number - 1)
+  if number > 3 then core.close_range(3, number - 1) end
   core.close_range(number + 1)
   while true do
     local signal, sender = core.sigtimedwait "all"
@@ -50,6 +45,19 @@ function M.run(payload, status)
       pcall(core.kill, payload, signal) -- ESRCH: it has just ended
     end
   end
+end
+
+--- Never returns. The collector is stopped for good: no finaliser may close a
+-- number again that was closed here. An init that cannot do its work ends, and
+-- the container with it: a filter of system calls may be to blame, which holds
+-- for it as well.
+-- @tparam int payload its pid as seen from here
+-- @tparam fd status where "exit" or "signal" and the number are written
+function M.run(payload, status)
+  collectgarbage "stop"
+  local _, failure = pcall(run, payload, status)
+  io.stderr:write("farside: the init: ", tostring(failure), "\n")
+  core._exit(125)
 end
 
 return M

@@ -43,17 +43,11 @@ local function variable(value, at, fail, name)
   return value
 end
 
--- A word that the core does not take is told before anything is made.
-local function known(what, word, call, all, at, fail)
-  if not pcall(call, word) then
-    fail(at, "%s", fields.unknown(what, word, all()))
-  end
-end
-
 local function capability(value, where, fail)
   text(value, where, fail)
   local capabilities <const> = core.capability
-  known("capability", value, capabilities.has, capabilities.names, where, fail)
+  fields.known("capability", value, capabilities.has, capabilities.names,
+               where, fail)
   return value
 end
 

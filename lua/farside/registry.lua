@@ -8,6 +8,7 @@
 
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
+local files <const> = require "farside.file"
 local serial <const> = require "farside.serial"
 local state <const> = require "farside.state"
 
@@ -51,16 +52,13 @@ end
 ---- processes ----
 
 local function boot()
-  local file <close> = core.openat2(nil, "/proc/sys/kernel/random/boot_id",
-                                    "rdonly")
-  return core.read(file, 64):match "^%S+"
+  return files.read(nil, "/proc/sys/kernel/random/boot_id"):match "%S+"
 end
 
 -- The moment that a process started, in ticks since the boot.
 local function start_of(dir)
-  local file <close> = core.openat2(dir, "stat", "rdonly")
-  local text <const> = core.read(file, 4096)
-  local fields <const> = text:match ".*%)(.*)" -- a name may have anything in it
+  local fields <const> = files.read(dir, "stat")
+    :match ".*%)(.*)" -- a name may have anything in it
   local n = 2
   for field in fields:gmatch "%S+" do
     n = n + 1
@@ -104,23 +102,10 @@ function M.locked(fn)
   return fn(dir)
 end
 
-local function read_file(dir, name)
-  local ok, file = pcall(core.openat2, dir, name, "rdonly,nofollow")
-  if not ok then
-    if file.code == "ENOENT" then return nil end
-    error(file, 0)
-  end
-  local open <close>, parts = file, {}
-  for part in function() return core.read(open, 65536) end do
-    parts[#parts + 1] = part
-  end
-  return table.concat(parts)
-end
-
 --- The record of a name, nil when there is none. One that cannot be read is
 -- { name, status = "broken" }.
 function M.read(dir, name)
-  local bytes <const> = read_file(dir, name)
+  local bytes <const> = files.find(dir, name, "nofollow")
   if not bytes then return nil end
   local ok, record = pcall(serial.decode, bytes)
   if ok and type(record) == "table" and record.version == version then
@@ -133,7 +118,7 @@ end
 function M.write(dir, record)
   record.version = version
   local temporary <const> = (".%s.%d"):format(record.name, core.getpid())
-  pcall(core.unlinkat, dir, temporary) -- ENOENT; or a dead namesake's
+  files.remove(dir, temporary) -- a dead namesake's
   local file <close> = core.openat2(dir, temporary, "wronly,create,excl",
                                     { mode = "0600" })
   local ok, failure = pcall(core.write, file, serial.encode(record))
@@ -193,7 +178,7 @@ function M.names(dir)
   local names = {}
   for _, entry in ipairs(core.readdir(dir)) do
     if entry.name:sub(1, 1) == "." then
-      pcall(core.unlinkat, dir, entry.name)
+      files.remove(dir, entry.name)
     else
       names[#names + 1] = entry.name
     end
@@ -262,7 +247,7 @@ end
 
 --- Takes away a record and the container's log.
 function M.remove(dir, name)
-  pcall(core.unlinkat, dir, name) -- ENOENT
+  files.remove(dir, name)
   require("farside.log").remove(name)
 end
 

@@ -36,15 +36,25 @@ end
 
 local walk -- both sides
 
--- Runs in the forked child; never returns. What starts a program with an init
--- leaves this process to be the init.
-local function child_main(self, index)
-  collectgarbage "stop" -- marking would copy every page of the caller's heap
+local function tell_failure(self, step, failure)
+  core.sendmsg(self.channel, steps.told(steps.named(step, failure)))
+  core._exit(125)
+end
+
+local function take_all(self, index)
   self.mine:close()
   self.status_reader:close()
   require("farside.child").seal()
   walk(self, "child", index)
   core.sendmsg(self.channel, baton, { self.values.terminal })
+end
+
+-- Runs in the forked child; never returns. What starts a program with an init
+-- leaves this process to be the init.
+local function child_main(self, index)
+  collectgarbage "stop" -- marking would copy every page of the caller's heap
+  local ok, failure = pcall(take_all, self, index)
+  if not ok then tell_failure(self, { call = "spawn" }, failure) end
   require("farside.reaper").run(self.values.payload.pid, self.status_writer)
 end
 
@@ -77,10 +87,7 @@ end
 -- A step of the child's; its failure is told to the parent.
 local function take_child(self, step, index)
   local ok, failure = attempt_step(self, index, prepare_and_take, self, step)
-  if not ok then
-    core.sendmsg(self.channel, steps.told(steps.named(step, failure)))
-    core._exit(125)
-  end
+  if not ok then tell_failure(self, step, failure) end
 end
 
 ---- the parent's side ----
@@ -102,7 +109,7 @@ local function child_failed(self, message)
 end
 
 local function await_child(self)
-  local message, descriptors = core.recvmsg(self.mine, steps.most)
+  local message, descriptors = steps.receive(self.mine)
   if message ~= baton then child_failed(self, message) end
   return descriptors
 end
@@ -229,7 +236,7 @@ local function start(self)
   -- it has started the program, or is about to become it
   self.values.terminal = await_child(self)[1]
   if self.plan[#self.plan].call ~= "exec" then return end
-  local message = core.recvmsg(self.mine, steps.most)
+  local message = steps.receive(self.mine)
   if message then child_failed(self, message) end
 end
 

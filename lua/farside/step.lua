@@ -100,6 +100,20 @@ end
 --- Most bytes of a message between the two sides.
 M.most = 16384
 
+--- The other side's next message. Its end without having read all that it was
+-- told comes first, and then what it has said before that.
+-- @tparam fd channel
+-- @treturn string|nil nil when it has ended
+-- @treturn {fd,...}
+function M.receive(channel)
+  local ok, message, descriptors = pcall(core.recvmsg, channel, M.most)
+  if ok then return message, descriptors end
+  if not (errors.is(message) and message.code == "ECONNRESET") then
+    error(message, 0)
+  end
+  return core.recvmsg(channel, M.most)
+end
+
 --- A failure as bytes: all of it, or when it cannot be sent or is too long, the
 -- fields that every error has, cut.
 function M.told(failure)

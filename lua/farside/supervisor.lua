@@ -275,7 +275,7 @@ function M.start(recipe, plan)
   end)
   channel:close()
   between:wait()
-  local message <const> = core.recvmsg(mine, steps.most)
+  local message <const> = steps.receive(mine)
   if message == "+" then
     return require("farside.detached").started(recipe.name)
   elseif message then

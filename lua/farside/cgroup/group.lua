@@ -2,20 +2,11 @@
 -- stopped and ended, and what it uses is read.
 
 local core <const> = require "farside.core"
+local read <const> = require("farside.file").read
 
 local M = {}
 
 ---- files ----
-
---- All of a file in a directory.
-function M.read(dir, name)
-  local file <close> = core.openat2(dir, name, "rdonly")
-  local parts = {}
-  for part in function() return core.read(file, 4096) end do
-    parts[#parts + 1] = part
-  end
-  return table.concat(parts)
-end
 
 --- Writes a value in one go, as the kernel wants it.
 function M.write(dir, name, text)
@@ -28,7 +19,7 @@ function M.has(dir, name)
   return core.faccessat(dir, name, "")
 end
 
-local read <const>, write <const>, has <const> = M.read, M.write, M.has
+local write <const>, has <const> = M.write, M.has
 
 ---- a group ----
 

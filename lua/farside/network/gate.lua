@@ -6,6 +6,7 @@ local addresses <const> = require "farside.network.address"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
+local files <const> = require "farside.file"
 local keys <const> = require "farside.network.keys"
 local lease <const> = require "farside.network.lease"
 local nft <const> = require "farside.network.nft"
@@ -57,8 +58,8 @@ local function listening(protocol)
   local which <const>, ports = tables[protocol], {}
   local pattern <const> = ":(%x%x%x%x) %x+:0000 " .. which.state .. " "
   for _, name in ipairs(which) do
-    local file <close> = io.open("/proc/self/net/" .. name)
-    for port in (file and file:read "a" or ""):gmatch(pattern) do
+    local text <const> = files.find(nil, "/proc/self/net/" .. name)
+    for port in (text or ""):gmatch(pattern) do -- or without IPv6
       ports[tonumber(port, 16)] = true
     end
   end

@@ -66,8 +66,8 @@ local function intended(want)
 end
 
 local function random_mac()
-  local file <close> = assert(io.open("/dev/urandom", "rb"))
-  return ("02:fa:%02x:%02x:%02x:%02x"):format(file:read(4):byte(1, 4))
+  local file <close> = core.openat2(nil, "/dev/urandom", "rdonly")
+  return ("02:fa:%02x:%02x:%02x:%02x"):format(core.read(file, 4):byte(1, 4))
 end
 
 -- A bridge takes the lowest MAC address of its ports, and changes it as they

@@ -19,9 +19,7 @@ local function names()
 end
 
 local function rlimit(value, at, fail, name)
-  if not pcall(core.getrlimit, name) then
-    fail(at, "%s", fields.unknown("resource", name, names()))
-  end
+  fields.known("resource", name, core.getrlimit, names, at, fail)
   local number = math.type(value) == "integer" and value >= 0
   local size = type(value) == "string" and value:find "^%d+[KMGT]?$"
   if not number and not size and value ~= "unlimited" then

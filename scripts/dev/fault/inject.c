@@ -19,7 +19,7 @@
  *   crash P SIGNAL           a process died of what is a bug
  *   hang P NAME              it was waited for in vain; all is killed then
  *   left P NAME              it outlived the command by GRACE; it is killed
- *   processes N              how many there were
+ *   processes N W            how many there were, and of them walkers
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -69,7 +69,7 @@ static struct {
   FILE *report;
 } ask = {.seconds = 20};
 static struct stat program;
-static unsigned processes;
+static unsigned processes, walkers;
 static bool counting;
 
 static _Noreturn void die(const char *what) {
@@ -107,14 +107,21 @@ static unsigned alive(void) {
   return n;
 }
 
+/* Whether what it runs is a file in memory whose name begins so. */
+static bool in_memory(pid_t pid, const char *name) {
+  char path[64], target[64] = "";
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+  return readlink(path, target, sizeof target - 1) > 0 &&
+         strncmp(target, name, strlen(name)) == 0;
+}
+
 /* The command's own program, or a file in memory with a name of ours. */
 static bool runs_ours(pid_t pid) {
-  char path[64], target[64] = "";
+  char path[64];
   struct stat st;
-  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-  if (readlink(path, target, sizeof target - 1) > 0 &&
-      strncmp(target, "/memfd:farside", 14) == 0)
+  if (in_memory(pid, "/memfd:farside"))
     return true;
+  snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
   return stat(path, &st) == 0 && st.st_dev == program.st_dev &&
          st.st_ino == program.st_ino;
 }
@@ -252,6 +259,7 @@ static void event(struct tracee *t, int kind) {
   unsigned long pid;
   if (kind == PTRACE_EVENT_EXEC) {
     t->ours = runs_ours(t->pid);
+    walkers += in_memory(t->pid, "/memfd:farside-init");
   } else if ((kind == PTRACE_EVENT_FORK || kind == PTRACE_EVENT_VFORK ||
               kind == PTRACE_EVENT_CLONE) &&
              ptrace(PTRACE_GETEVENTMSG, t->pid, NULL, &pid) == 0) {
@@ -379,6 +387,6 @@ int main(int argc, char **argv) {
   sigaction(SIGALRM, &action, NULL);
   setitimer(ITIMER_REAL, &ticks, NULL);
   watch(command);
-  fprintf(ask.report, "processes %u\n", processes);
+  fprintf(ask.report, "processes %u %u\n", processes, walkers);
   return fclose(ask.report) == 0 ? 0 : 2;
 }

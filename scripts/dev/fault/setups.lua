@@ -5,13 +5,19 @@
 
 local setups <const> = {}
 
+-- Runs a container that is to end well.
+local function run(recipe)
+  local ok, how, code = ns.run(recipe)
+  if not ok then error(("ended: %s %d"):format(how, code), 0) end
+end
+
 function setups.default()
-  assert(ns.run { "/bin/true" })
+  run { "/bin/true" }
 end
 
 -- The recipe's own code: the child is a copy of this program.
 function setups.code()
-  assert(ns.run { "/bin/true", setup = function(c)
+  run { "/bin/true", setup = function(c)
     c:write("/etc/motd", "you are alone here\n")
   end })
 end
@@ -23,40 +29,40 @@ function setups.readonly()
     mounts = { { bind = "/srv", at = "/srv", "ro" }, { tmpfs = "/var/tmp" },
                { file = "/etc/motd", text = "x" }, { directory = "/data" },
                { symlink = "/there", to = "data" } },
-  })
+  }
 end
 
 function setups.layers()
-  assert(ns.run {
+  run {
     "/bin/true",
     root = { layers = { "base", "top" }, upper = "upper" },
     mounts = { { bind = "/usr", at = "/usr", "ro" },
                { symlink = "/bin", to = "usr/bin" },
                { symlink = "/lib", to = "usr/lib" },
                { symlink = "/lib64", to = "usr/lib64" } },
-  })
+  }
 end
 
 function setups.archive()
-  assert(ns.run {
+  run {
     "/bin/true",
     root = { layers = { "base", "layer.tar" } },
     mounts = { { bind = "/usr", at = "/usr", "ro" },
                { symlink = "/bin", to = "usr/bin" },
                { symlink = "/lib", to = "usr/lib" },
                { symlink = "/lib64", to = "usr/lib64" } },
-  })
+  }
 end
 
 function setups.network()
-  assert(ns.run { "/bin/true", network = {
+  run { "/bin/true", network = {
     bridge = "br0", address = "10.7.0.2/24", gateway = "10.7.0.1",
     publish = { "8080:80" },
-  } })
+  } }
 end
 
 function setups.user()
-  assert(ns.run { "/bin/true", user = "daemon", uid_map = "auto" })
+  run { "/bin/true", user = "daemon", uid_map = "auto" }
 end
 
 function setups.tty()
@@ -66,9 +72,7 @@ function setups.tty()
 end
 
 function setups.limits()
-  assert(ns.run { "/bin/true", limits = {
-    memory = "64M", pids = 20, cpu = 0.5,
-  } })
+  run { "/bin/true", limits = { memory = "64M", pids = 20, cpu = 0.5 } }
 end
 
 function setups.group()
@@ -79,7 +83,7 @@ function setups.group()
 end
 
 function setups.named()
-  assert(ns.run { "/bin/true", name = "named" })
+  run { "/bin/true", name = "named" }
 end
 
 function setups.detached()
@@ -118,6 +122,11 @@ function setups.lab()
   lab:link(h2, sw)
   assert(h1:run { "/bin/true" })
   assert(lab:ping_all().lost == 0)
+end
+
+-- What a killed run has left, as `farside rm` takes it away.
+for _, one in ipairs(ns.containers()) do
+  ns.container(one.name):remove(true)
 end
 
 local MARK_ON <const>, MARK_OFF <const> = 0x0fa17001, 0x0fa17000

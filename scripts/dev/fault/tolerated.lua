@@ -1,3 +1,32 @@
--- Calls whose failure a set-up survives, and why that is well.
+-- Calls that a set-up does without, and why that is well: by the call's name,
+-- or that and the number that says what is asked of it. What fails is one call,
+-- of which others with the same name may matter: they are told by the error.
+
 return {
+  -- nothing is asked of it
+  brk = "libc takes memory elsewhere",
+  munmap = "memory that is kept until the process ends",
+  ["prctl:15"] = "a name for ps(1)",
+  ["setsockopt:11"] = "the kernel's longer messages, where it has them",
+  ["write:9"] = "the init ends in the way that it tells",
+  ["getsockopt:71"] = "whether a socket need be asked for elsewhere",
+  ["ioctl:21505"] = "whether a stream of libc's is a terminal",
+  newfstatat = "the size of a stream's buffer, which libc asks for",
+
+  -- there is another way
+  memfd_create = "the child is a copy of the caller then, and no walker",
+  ["fcntl:1033"] = "as memfd_create: the walker's file cannot be sealed",
+  mmap = "as memfd_create: there is no memory that the walker starts in",
+  setns = "EPERM: rights come from the user namespace, where it is tried again",
+  landlock_create_ruleset = "the recipe says `optional`",
+
+  -- what was to be found out is not so
+  ["pidfd_send_signal:0"] = "whether a process is still there: only ESRCH "
+    .. "says that it is not",
+  waitid = "the init has told how the program ended; who it was stays until "
+    .. "the starter ends",
+  rt_sigprocmask = "cannot fail as it is called; what libc calls, in "
+    .. "posix_spawn, is not looked at there",
+  rt_sigaction = "cannot fail as it is called; as rt_sigprocmask",
+  faccessat2 = "whether there is a program, looked for in several places",
 }

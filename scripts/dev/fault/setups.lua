@@ -19,11 +19,11 @@ end
 function setups.code()
   run { "/bin/true", setup = function(c)
     c:write("/etc/motd", "you are alone here\n")
-  end })
+  end }
 end
 
 function setups.readonly()
-  assert(ns.run {
+  run {
     "/bin/true", readonly = true, hostname = "moon", nice = 5, timeout = "1m",
     rlimits = { nofile = 256 }, landlock = { rw = { "/" }, optional = true },
     mounts = { { bind = "/srv", at = "/srv", "ro" }, { tmpfs = "/var/tmp" },
@@ -32,14 +32,16 @@ function setups.readonly()
   }
 end
 
+local programs <const> = {
+  { bind = "/usr", at = "/usr", "ro" }, { symlink = "/bin", to = "usr/bin" },
+  { symlink = "/lib", to = "usr/lib" }, { symlink = "/lib64", to = "usr/lib64" },
+}
+
 function setups.layers()
   run {
     "/bin/true",
     root = { layers = { "base", "top" }, upper = "upper" },
-    mounts = { { bind = "/usr", at = "/usr", "ro" },
-               { symlink = "/bin", to = "usr/bin" },
-               { symlink = "/lib", to = "usr/lib" },
-               { symlink = "/lib64", to = "usr/lib64" } },
+    mounts = programs,
   }
 end
 
@@ -47,10 +49,7 @@ function setups.archive()
   run {
     "/bin/true",
     root = { layers = { "base", "layer.tar" } },
-    mounts = { { bind = "/usr", at = "/usr", "ro" },
-               { symlink = "/bin", to = "usr/bin" },
-               { symlink = "/lib", to = "usr/lib" },
-               { symlink = "/lib64", to = "usr/lib64" } },
+    mounts = programs,
   }
 end
 

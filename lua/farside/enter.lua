@@ -269,13 +269,17 @@ local function heard(message)
 end
 
 -- The joiner itself, or the program that it cloned.
-local function await_program(mine, joiner)
+local function await_program(mine, joiner, program)
   local _, pid = heard(receive(mine, joiner))
-  if not pid then return joiner end
+  program.pid = pid or joiner.pid
+  if not pid then
+    program.process = joiner
+    return
+  end
   local _, descriptors = receive(mine, joiner)
-  local process <const> = core.process(pid, descriptors[1])
-  descriptors[1]:close()
-  return process
+  -- EMFILE: it did not get here
+  local pidfd <close> = descriptors[1] or core.pidfd_open(pid)
+  program.process = core.process(pid, pidfd)
 end
 
 -- Until the socket closes, which it does when the program is executed.
@@ -290,11 +294,23 @@ local function await_exec(program, mine)
 end
 
 local function start(mine, joiner, program)
-  program.process = await_program(mine, joiner)
-  program.pid = program.process.pid
+  await_program(mine, joiner, program)
   if program.process ~= joiner then joiner:wait() end
   core.sendmsg(mine, go)
   await_exec(program, mine)
+end
+
+-- A program that the joiner has cloned is our child, which nobody else reaps:
+-- and so long the container could not end. It ends when it does not hear of us.
+local function abandon(mine, joiner, program)
+  if not program.pid then pcall(await_program, mine, joiner, program) end
+  mine:close()
+  if program.process then
+    program:close()
+  elseif program.pid then
+    pcall(core.waitpid, program.pid, "all") -- ECHILD: SIGCHLD is ignored
+  end
+  joiner:close()
 end
 
 -- Whether files of somebody in there are executed.
@@ -388,8 +404,7 @@ function M.spawn(target, command, options)
   local program <const> = setmetatable({}, Program)
   local ok, failure = pcall(start, mine, joiner, program)
   if ok then return program end
-  if program.process then program:close() end
-  joiner:close()
+  abandon(mine, joiner, program)
   if copy and errors.is(failure) then failure.where = core.where() end
   error(failure, 0)
 end

@@ -196,8 +196,9 @@ local function run(setup, fault)
              #words + 1, words)
   words.stdout, words.stderr = out, err
   local child <close> = ns.posix_spawn(words)
-  assert(child:wait())
-  while pcall(ns.waitpid, -1, "nohang") do end -- orphans come to us
+  repeat -- orphans come to us
+    local pid <const> = ns.waitpid(-1, "all")
+  until pid == child.pid
   return parse(read(report)), read(answer)
 end
 

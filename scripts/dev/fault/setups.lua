@@ -34,7 +34,8 @@ end
 
 local programs <const> = {
   { bind = "/usr", at = "/usr", "ro" }, { symlink = "/bin", to = "usr/bin" },
-  { symlink = "/lib", to = "usr/lib" }, { symlink = "/lib64", to = "usr/lib64" },
+  { symlink = "/lib", to = "usr/lib" },
+  { symlink = "/lib64", to = "usr/lib64" },
 }
 
 function setups.layers()

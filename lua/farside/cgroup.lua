@@ -226,19 +226,31 @@ end
 
 local made = 0
 
--- A new directory with our lock; who saw it before it had one has removed it.
+-- Has our lock on a directory; nil when who saw it without one removes it.
+local function lock(base, name)
+  local fd <const> = core.openat2(base, name, "rdonly,directory",
+                                  { optional = true })
+  local ok, locked = pcall(function()
+    if not fd or not core.flock(fd, "exclusive,nonblock") then return false end
+    local there <close> = core.openat2(base, name, "path", { optional = true })
+    return there ~= nil
+  end)
+  if ok and locked then return fd end
+  if fd then fd:close() end
+  if not ok then error(locked, 0) end
+end
+
+-- A new directory with our lock.
 local function make_directory(base, path)
   while true do
     made = made + 1
     local name <const> = ("%s%d-%d"):format(prefix, core.getpid(), made)
     local ok, err = pcall(core.mkdirat, base, name)
     if ok then
-      local found, fd = pcall(core.openat2, base, name, "rdonly,directory")
-      if found and core.flock(fd, "exclusive,nonblock") and
-         has(base, name) then
-        return hold(path .. "/" .. name, fd)
-      end
-      if found then fd:close() end
+      local found, fd = pcall(lock, base, name)
+      if found and fd then return hold(path .. "/" .. name, fd) end
+      pcall(core.unlinkat, base, name, "removedir") -- ENOENT: it is gone
+      if not found then error(fd, 0) end
     elseif err.code ~= "EEXIST" then
       error(err, 0)
     end

@@ -140,9 +140,13 @@ local function clone_program(job)
   local process <const> = core.clone({ parent = true }, function()
     guarded(job, be_program, job)
   end)
-  tell(job, "program", process.pid)
-  core.sendmsg(job.channel, go, { process })
-  core._exit(0)
+  local ok, failure = pcall(function()
+    tell(job, "program", process.pid)
+    core.sendmsg(job.channel, go, { process })
+  end)
+  if ok then core._exit(0) end
+  failure.program = process.pid -- which is the caller's to wait for
+  error(failure, 0)
 end
 
 -- The steps that are taken out here, and those in there.
@@ -276,7 +280,8 @@ local function await_program(mine, joiner, program)
     program.process = joiner
     return
   end
-  local _, descriptors = receive(mine, joiner)
+  local message <const>, descriptors <const> = receive(mine, joiner)
+  if message ~= go then heard(message) end
   -- EMFILE: it did not get here
   local pidfd <close> = descriptors[1] or core.pidfd_open(pid)
   program.process = core.process(pid, pidfd)
@@ -302,7 +307,8 @@ end
 
 -- A program that the joiner has cloned is our child, which nobody else reaps:
 -- and so long the container could not end. It ends when it does not hear of us.
-local function abandon(mine, joiner, program)
+local function abandon(mine, joiner, program, failure)
+  program.pid = program.pid or errors.is(failure) and failure.program
   if not program.pid then pcall(await_program, mine, joiner, program) end
   mine:close()
   if program.process then
@@ -404,7 +410,7 @@ function M.spawn(target, command, options)
   local program <const> = setmetatable({}, Program)
   local ok, failure = pcall(start, mine, joiner, program)
   if ok then return program end
-  abandon(mine, joiner, program)
+  abandon(mine, joiner, program, failure)
   if copy and errors.is(failure) then failure.where = core.where() end
   error(failure, 0)
 end

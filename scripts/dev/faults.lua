@@ -1,7 +1,7 @@
 --- Every system call that a set-up makes is made to fail, each in turn: `make
 -- faults`, or
 --   build/farside scripts/dev/faults.lua [--errno E,E] [--every N] [--from-on]
---     [--log FILE] [SETUP]...
+--     [--only PROCESS.CALL] [--log FILE] [SETUP]...
 -- The set-ups are those of scripts/dev/fault/setups.lua. Each runs once as it
 -- is, which tells its calls, and then once for each call and errno. That ends
 -- well, if the call is one of those below whose failure does not matter or if
@@ -33,6 +33,7 @@ local ask <const> = {
 local options <const> = {}
 options["--errno"] = function(value) ask.errnos = split(value) end
 options["--every"] = function(value) ask.every = math.tointeger(value) end
+options["--only"] = function(value) ask.only = value end
 options["--log"] = function(value) ask.log = assert(io.open(value, "w")) end
 
 local names = {}
@@ -85,6 +86,12 @@ local function identity(kind, id)
   return map
 end
 
+-- A cgroup for all of it, where one can be had: others make some beside ours.
+local function group_of_its_own()
+  local ok, group = pcall(ns.cgroup.make, {})
+  return ok and group or nil
+end
+
 -- Runs a function as PID 1 of new namespaces, root being the machine's root and
 -- everybody else themselves.
 local function apart(fn)
@@ -94,6 +101,8 @@ local function apart(fn)
     kinds.uid_map = identity("uid", ns.getuid())
     kinds.gid_map = identity("gid", ns.getgid())
   end
+  local group <close> = group_of_its_own()
+  kinds.cgroup = group
   local child <close> = ns.clone(kinds, function()
     furnish()
     fn()
@@ -266,7 +275,9 @@ local function chosen(calls)
   local list, seen = {}, {}
   for i, call in ipairs(calls) do
     local first <const> = call[2] .. call[4]
-    if ask.from_on and not seen[first]
+    if ask.only then
+      if ask.only == call[2] .. "." .. call[3] then list[1] = call end
+    elseif ask.from_on and not seen[first]
        or not ask.from_on and call[4] ~= "close"
           and (i - 1) % ask.every == 0 then
       list[#list + 1] = call

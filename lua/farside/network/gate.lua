@@ -166,7 +166,10 @@ local function open(wire, want, entries)
     and wires.await_end(err.owner) do
     ok, err = pcall(nft.change, living, elements)
   end
-  if not ok then error(err, 0) end
+  if ok then return end
+  -- it may have been done, and only nft's end not have been heard of
+  pcall(M.withdraw, wire.ifindex)
+  error(err, 0)
 end
 
 --- Opens a wire's way out and publishes ports of its container, and clears

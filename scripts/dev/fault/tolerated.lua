@@ -7,7 +7,9 @@ return {
   brk = "libc takes memory elsewhere",
   munmap = "memory that is kept until the process ends",
   ["prctl:15"] = "a name for ps(1)",
+  ["setsockopt:10"] = "shorter answers of the kernel",
   ["setsockopt:11"] = "the kernel's longer messages, where it has them",
+  ["setsockopt:12"] = "lists with less in them than is looked through",
   ["write:9"] = "the init ends in the way that it tells",
   ["getsockopt:71"] = "whether a socket need be asked for elsewhere",
   ["ioctl:21505"] = "whether a stream of libc's is a terminal",
@@ -25,6 +27,7 @@ return {
     .. "says that it is not",
   waitid = "the init has told how the program ended; who it was stays until "
     .. "the starter ends",
+  ppoll = "as waitid, before which it is made",
   rt_sigprocmask = "cannot fail as it is called; what libc calls, in "
     .. "posix_spawn, is not looked at there",
   rt_sigaction = "cannot fail as it is called; as rt_sigprocmask",

@@ -102,8 +102,10 @@ local function archives(recipe)
   local found <const> = {}
   local function look(layers)
     for _, layer in ipairs(layers or {}) do
-      local ok, is = pcall(core.fstatat, nil, layer) -- else told when taken
-      found[layer] = ok and is.type == "file" or nil
+      -- what is not there is told when it is taken
+      local file <close> = core.openat2(nil, layer, "path",
+                                        { optional = true })
+      found[layer] = file and core.fstatat(file, "").type == "file" or nil
     end
   end
   look(recipe.root and recipe.root.layers)

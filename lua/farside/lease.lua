@@ -88,8 +88,9 @@ local function lived_in(first, count)
 end
 
 local function same(dir, name, fd)
-  local ok, there = pcall(core.fstatat, dir, name, "nofollow")
-  return ok and there.ino == core.fstatat(fd, "").ino
+  local there <close> = core.openat2(dir, name, "path,nofollow",
+                                     { optional = true })
+  return there and core.fstatat(there, "").ino == core.fstatat(fd, "").ino
 end
 
 -- The locked file, or nil when somebody has the range.
@@ -102,11 +103,15 @@ local function lock(dir, first, count)
     fd = core.openat2(dir, name, "wronly,nofollow", { optional = true })
     if not fd then return lock(dir, first, count) end -- just given back
   end
-  local free <const> = core.flock(fd, "exclusive,nonblock")
-  if free and same(dir, name, fd) and (new or not lived_in(first, count)) then
-    return fd
-  end
+  local ok, free = pcall(function()
+    return core.flock(fd, "exclusive,nonblock") and same(dir, name, fd)
+      and (new or not lived_in(first, count))
+  end)
+  if ok and free then return fd end
   fd:close()
+  if ok then return nil end
+  if new then pcall(core.unlinkat, dir, name) end
+  error(free, 0)
 end
 
 ---- leases ----

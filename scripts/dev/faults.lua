@@ -220,12 +220,16 @@ local tolerated <const> = dofile(here .. "/fault/tolerated.lua")
 -- The word of a call's line that has that number.
 local selector <const> = {
   prctl = 5, fcntl = 6, ioctl = 6, setsockopt = 7, getsockopt = 7, write = 7,
-  pidfd_send_signal = 6,
+  pidfd_send_signal = 6, openat = 7,
 }
 
 local function key(call)
   local which <const> = selector[call[4]]
-  return which and call[4] .. ":" .. tonumber(call[which], 16) or call[4]
+  return which and call[4] .. ":" .. call[which] or call[4]
+end
+
+local function is_tolerated(call)
+  return tolerated[key(call)] or tolerated[call[4]]
 end
 
 -- Whether the walk was made once more, or without a walker from the first.
@@ -248,7 +252,7 @@ local function tells(said, code, call)
     or text:find("exit 125", 1, true))
 end
 
-local function verdict(call, code, found, said, normal)
+local function verdict(code, found, said, normal)
   local what <const> = found["end"][1]
   if #found.crash > 0 then return "crash" end
   if #found.hang > 0 then return "hang" end
@@ -257,11 +261,11 @@ local function verdict(call, code, found, said, normal)
   if what[2] ~= "exit" then return "killed" end
   if said:find "^ok\n" then
     if again(found, normal) then return "again" end
-    return tolerated[key(call)] and "tolerated" or "unnoticed"
+    return is_tolerated(found.fail[1]) and "tolerated" or "unnoticed"
   elseif not said:find "^error\t" then
     return "no answer"
   end
-  return tells(said, code, call) and "error" or "vague"
+  return tells(said, code, found.fail[1]) and "error" or "vague"
 end
 
 local fine <const> = { again = true, tolerated = true, error = true,
@@ -295,21 +299,26 @@ local function tell(setup, call, code, how, said, left)
     ask.log:write(line, "\n")
     ask.log:flush()
   end
-  if not fine[how] or left then io.stderr:write(line, "\n") end
+  if not fine[how] or left and not (how == "error" and left:find "^ending")
+  then
+    io.stderr:write(line:sub(1, 400), "\n")
+  end
 end
 
 local function try(setup, call, code, normal, before)
   local fault <const> = { ask.from_on and "-F" or "-f",
     ("%s.%s:%d"):format(call[2], call[3], ns.errno[code]) }
   local found <const>, said <const> = run(setup, fault)
-  local how <const> = verdict(call, code, found, said, normal)
+  local how <const> = verdict(code, found, said, normal)
   local left = news(before, look(setup))
   if left then
     run(setup, {}) -- what the next one clears away is no loss
     local still <const> = news(before, look(setup))
-    left = still and "STILL: " .. still or "until the next: " .. left
+    local when <const> = still and "for good: "
+      or #found.ending > 0 and "ending: " or "until the next: "
+    left = when .. (still or left)
   end
-  tell(setup, call, code, how, said, left)
+  tell(setup, found.fail[1] or call, code, how, said, left)
   return how, left
 end
 
@@ -329,8 +338,8 @@ local function all(setup)
       local how, left = try(setup, call, code, found, before)
       runs = runs + 1
       count(counts, how)
-      if left then count(counts, "left") end
-      if left and left:find "^STILL" then forget(before) end
+      if left then count(counts, "left " .. left:match "^[^:]+") end
+      if left and left:find "^for good" then forget(before) end
     end
   end
   local parts = {}

@@ -278,13 +278,14 @@ local function finish(wire, child)
   })
 end
 
-local function plug(child, want)
+-- Notes the ports that the bridge had `before`.
+local function plug(child, want, before)
   local bridge <const> = allowed(want, pcall(bridge_of, want))
-  local holds <const> = lease.held(link.list { master = bridge.ifindex })
+  local ports <const> = link.list { master = bridge.ifindex }
+  for _, port in ipairs(ports) do before[port.ifindex] = true end
   local how <const> = want.address and claim or draw
-  local ok, list, own = pcall(how, child, want, bridge, holds)
-  if not ok then remove_if_ours(bridge) end
-  list, own = allowed(want, ok, list, own)
+  local list <const>, own <const> = allowed(want,
+    pcall(how, child, want, bridge, lease.held(ports)))
   local routers <const> = gateways(want, list, own)
   local wire <const> = setmetatable({
     name = want.name, bridge = want.bridge, netns = M.here(),
@@ -295,6 +296,19 @@ local function plug(child, want)
   }, Wire)
   finish(wire, child)
   return wire
+end
+
+-- What was begun goes: a wire that came since, since we have the lock, and the
+-- bridge that was made for it.
+local function take_back(name, before)
+  local bridge <const> = find(name)
+  if not bridge then return end
+  for _, port in ipairs(link.list { master = bridge.ifindex }) do
+    if port.group == lease.group and not before[port.ifindex] then
+      link.delete(port.ifindex)
+    end
+  end
+  remove_if_ours(bridge)
 end
 
 --- Plugs a process into a bridge: one end of a new wire is in its network
@@ -317,7 +331,11 @@ function M.plug(child, want)
   local lock <close> = state.lock "network"
   local _ = lock
   remove_bridges(want.bridge)
-  return plug(child, want)
+  local before = {}
+  local ok, wire = pcall(plug, child, want, before)
+  if ok then return wire end
+  pcall(take_back, want.bridge, before)
+  error(wire, 0)
 end
 
 --- Takes a wire away, and the bridge when it was made for wires like it and

@@ -14,6 +14,7 @@
  * there on, also in processes that come later. REPORT is a file of lines:
  *
  *   call P N NAME A B C      -l
+ *   ending                   getsid(MARK_END): what comes is of the end
  *   fail P N NAME A B C      the call that was made to fail
  *   end exit|signal NUMBER   of the command
  *   crash P SIGNAL           a process died of what is a bug
@@ -44,7 +45,7 @@
 #error "written for the registers of x86-64"
 #endif
 
-enum { MARK_ON = 0x0fa17001, MARK_OFF = 0x0fa17000 };
+enum { MARK_ON = 0x0fa17001, MARK_OFF = 0x0fa17000, MARK_END = 0x0fa17002 };
 enum { MOST = 512, TICK_US = 50000, GRACE = 3 /* seconds */ };
 
 struct tracee {
@@ -208,14 +209,22 @@ static void tell(const char *what, const struct tracee *t,
           (unsigned long)info->entry.args[2]);
 }
 
+/* Whether the call is one of the marks. */
+static bool is_mark(int call, uint64_t mark) {
+  if (call != SYS_getsid || mark < MARK_OFF || mark > MARK_END)
+    return false;
+  if (mark == MARK_END)
+    fprintf(ask.report, "ending\n");
+  else
+    counting = mark == MARK_ON;
+  return true;
+}
+
 static void enter(struct tracee *t, const struct __ptrace_syscall_info *info) {
   t->call = (int)info->entry.nr;
   t->entry = true;
-  uint64_t mark = t->call == SYS_getsid ? info->entry.args[0] : 0;
-  if (mark == MARK_ON || mark == MARK_OFF) {
-    counting = mark == MARK_ON;
+  if (is_mark(t->call, info->entry.args[0]))
     return;
-  }
   if (!counting || !t->ours || cannot_fail(t->call))
     return;
   t->calls++;

@@ -5,14 +5,28 @@
 
 local setups <const> = {}
 
+local MARK_ON <const>, MARK_OFF <const> = 0x0fa17001, 0x0fa17000
+local MARK_END <const> = 0x0fa17002
+
+-- ESRCH: it is a mark for who watches the calls.
+local function mark(which) pcall(ns.getsid, which) end
+
 -- Runs a container that is to end well.
 local function run(recipe)
+  local container <close> = ns.spawn(recipe)
+  mark(MARK_END)
+  local ok, how, code = container:wait()
+  if not ok then error(("ended: %s %d"):format(how, code), 0) end
+end
+
+-- The same, as `farside run` does it.
+local function attend(recipe)
   local ok, how, code = ns.run(recipe)
   if not ok then error(("ended: %s %d"):format(how, code), 0) end
 end
 
 function setups.default()
-  run { "/bin/true" }
+  attend { "/bin/true" }
 end
 
 -- The recipe's own code: the child is a copy of this program.
@@ -67,6 +81,7 @@ end
 
 function setups.tty()
   local container <close> = ns.spawn { "/bin/true", tty = true }
+  mark(MARK_END)
   pcall(ns.read, container.tty, 1) -- EIO: its end
   assert(container:wait())
 end
@@ -79,6 +94,7 @@ function setups.group()
   local container <close> = ns.spawn { "/bin/sleep", "1000", limits = {} }
   container:pause()
   container:resume()
+  mark(MARK_END)
   container:stop()
 end
 
@@ -89,6 +105,7 @@ end
 function setups.detached()
   local container <close> = ns.spawn { "/bin/sleep", "1000", name = "db",
                                        detach = true }
+  mark(MARK_END)
   container:stop(0)
   container:remove()
 end
@@ -96,6 +113,7 @@ end
 function setups.exec()
   local container <close> = ns.spawn { "/bin/sleep", "1000" }
   assert(container:exec { "/bin/true" })
+  mark(MARK_END)
 end
 
 -- One more program where the first has a name: by way of the keeper.
@@ -103,6 +121,7 @@ function setups.enter()
   local container <close> = ns.spawn { "/bin/sleep", "1000", name = "db",
                                        detach = true }
   assert(container:exec { "/bin/true" })
+  mark(MARK_END)
   container:remove(true)
 end
 
@@ -128,11 +147,6 @@ end
 for _, one in ipairs(ns.containers()) do
   ns.container(one.name):remove(true)
 end
-
-local MARK_ON <const>, MARK_OFF <const> = 0x0fa17001, 0x0fa17000
-
--- ESRCH: it is a mark for who watches the calls.
-local function mark(which) pcall(ns.getsid, which) end
 
 mark(MARK_ON)
 local ok <const>, err <const> = pcall(setups[arg[1]])

@@ -48,6 +48,7 @@ WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
 BENCH      := $(addprefix $(O)/bench/,container runner network nothing)
 FUZZER     := $(B)/fuzz/fuzz
+FAULT      := $(if $(filter x86_64,$(MACHINE)),$(O)/fault/inject)
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
 FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
@@ -84,7 +85,7 @@ export ASAN_OPTIONS  ?= detect_leaks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check install uninstall lint bench fuzz docs clean help \
+.PHONY: all demo check install uninstall lint bench faults fuzz docs clean help \
         check-vm need-build need-demo need-check need-lint need-docs \
         need-bench need-check-vm need-fuzz
 
@@ -93,13 +94,16 @@ all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
 demo: need-demo all ## install what is missing, build, run a first container
 	$(DRIVER) scripts/hello.lua
 
-check: need-check all $(BENCH) ## install what is missing, build, and run the specs
+check: need-check all $(BENCH) $(FAULT) ## install what is missing, build, and run the specs
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && chmod 755 "$$tmp" && \
 	  TMPDIR=$$tmp FARSIDE_BUILD=$(O) $(BUSTED)
 
+faults: all $(FAULT) ## make each call of a set-up fail, in turn (FAULTFLAGS)
+	$(DRIVER) scripts/dev/faults.lua $(FAULTFLAGS)
+
 # VM is where the emulated machine is kept; several trees may share one.
 VM ?= $(B)/vm
-check-vm: need-check-vm all $(BENCH) ## run them, or SPECS, in qemu (AS=user)
+check-vm: need-check-vm all $(BENCH) $(FAULT) ## run them, or SPECS, in qemu (AS=user)
 	@scripts/dev/vm $(if $(filter user,$(AS)),--user) $(O) $(VM) $(SPECS)
 
 # No system headers are read; a member that another file uses counts as unused
@@ -254,6 +258,11 @@ $(FUZZER): scripts/dev/fuzz/fuzz.c $(FUZZ_OBJ)
 	$(call say,LD) $(FUZZ_CC) -std=c11 $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer \
 	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=mount -o $@ $^ \
 	  $(driver_libs)
+# What makes a system call fail, by the registers of x86-64.
+$(O)/fault/inject: scripts/dev/fault/inject.c Makefile | need-build
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) $(LIBS_CFLAGS) -o $@ $< \
+	  $(LIBS)
 
 EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)
 $(O)/embedded.c: scripts/dev/embed.lua $(EMBEDDED) | need-build

@@ -10,7 +10,8 @@
 -- processes, mounts, links, cgroups, rules, files. All of it happens in
 -- namespaces that are thrown away. With --from-on, all calls of that name fail
 -- from the first in a process on, in it and in those that come after it.
--- --log has each run as a line.
+-- --log has each run as a line; those that are not as they should be are told
+-- in any case, and make the exit status 1.
 
 local here <const> = ns.readlinkat(nil, "/proc/self/cwd") .. "/"
   .. (arg[0]:match "^(.*)/" or ".")
@@ -299,10 +300,11 @@ local function tell(setup, call, code, how, said, left)
     ask.log:write(line, "\n")
     ask.log:flush()
   end
-  if not fine[how] or left and not (how == "error" and left:find "^ending")
-  then
-    io.stderr:write(line:sub(1, 400), "\n")
-  end
+  -- what is done at the end may fail, too: then it is told, and the next does it
+  local good <const> = fine[how] and (not left
+    or how == "error" and left:find "^ending")
+  if not good then io.stderr:write(line:sub(1, 400), "\n") end
+  return good
 end
 
 local function try(setup, call, code, normal, before)
@@ -318,8 +320,7 @@ local function try(setup, call, code, normal, before)
       or #found.ending > 0 and "ending: " or "until the next: "
     left = when .. (still or left)
   end
-  tell(setup, found.fail[1] or call, code, how, said, left)
-  return how, left
+  return tell(setup, found.fail[1] or call, code, how, said, left), how, left
 end
 
 local function count(counts, word) counts[word] = (counts[word] or 0) + 1 end
@@ -332,11 +333,11 @@ local function all(setup)
     return
   end
   local before = look(setup)
-  local counts <const>, runs = {}, 0
+  local counts <const>, runs, findings = {}, 0, 0
   for _, call in ipairs(chosen(found.call)) do
     for _, code in ipairs(ask.errnos) do
-      local how, left = try(setup, call, code, found, before)
-      runs = runs + 1
+      local good, how, left = try(setup, call, code, found, before)
+      runs, findings = runs + 1, findings + (good and 0 or 1)
       count(counts, how)
       if left then count(counts, "left " .. left:match "^[^:]+") end
       if left and left:find "^for good" then forget(before) end
@@ -345,10 +346,13 @@ local function all(setup)
   local parts = {}
   for word, n in pairs(counts) do parts[#parts + 1] = word .. " " .. n end
   table.sort(parts)
-  print(("%-10s %4d calls, %5d runs: %s"):format(setup, #found.call, runs,
-                                                 table.concat(parts, ", ")))
+  print(("%-10s %4d calls, %5d runs, %d findings: %s"):format(setup,
+    #found.call, runs, findings, table.concat(parts, ", ")))
+  if findings > 0 then os.exit(1) end
 end
 
+local good = true
 for _, setup in ipairs(names) do
-  assert(apart(function() all(setup) end))
+  good = apart(function() all(setup) end) and good
 end
+os.exit(good)

@@ -90,9 +90,10 @@ static int open_own(const struct wanted *w) {
   return fd;
 }
 
-static bool is_namespace(int fd) {
+/* 1 or 0; -1 when it cannot be told. */
+static int is_namespace(int fd) {
   struct statfs fs;
-  return fstatfs(fd, &fs) == 0 && fs.f_type == NSFS_MAGIC;
+  return fstatfs(fd, &fs) == -1 ? -1 : fs.f_type == NSFS_MAGIC;
 }
 
 /* ---- handles ---- */
@@ -133,7 +134,9 @@ static const struct far_nskind *kind_by_flag(int flag) {
 static int identify(struct handle *h) {
   struct stat st;
   int flag = 0;
-  if (h->kind == NULL && is_namespace(h->fd))
+  if (h->kind == NULL)
+    flag = is_namespace(h->fd);
+  if (flag == 1)
     flag = ioctl(h->fd, NS_GET_NSTYPE);
   if (flag == -1 || fstat(h->fd, &st) == -1)
     return errno;
@@ -189,10 +192,11 @@ static int open_target(lua_State *L, struct handle *h, const struct wanted *w) {
   bool object = far_fd_is(L, 1);
   if (!own && !object && !lua_isinteger(L, 1))
     return luaL_typeerror(L, 1, "PID, process, path or namespace");
-  if (object && luaL_testudata(L, 1, FAR_PROCESS) == NULL &&
-      is_namespace(far_fd_check(L, 1)))
-    return fcntl(far_fd_check(L, 1), F_DUPFD_CLOEXEC, 0);
-  return open_of_process(L, h, w);
+  int is = object && luaL_testudata(L, 1, FAR_PROCESS) == NULL
+             ? is_namespace(far_fd_check(L, 1)) : 0;
+  if (is == 0)
+    return open_of_process(L, h, w);
+  return is == 1 ? fcntl(far_fd_check(L, 1), F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 static int cannot_open(lua_State *L, int err, const struct wanted *w) {

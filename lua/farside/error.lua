@@ -57,6 +57,19 @@ end
 
 Error.__raise = M.explain
 
+--- Calls a function in protected mode whose failure is not looked into: it is
+-- to be expected, and looking for its cause takes time.
+-- @tparam function fn
+-- @param ... its arguments
+-- @return as of pcall
+function M.try(fn, ...)
+  local before <const> = explaining
+  explaining = true
+  local results <const> = table.pack(pcall(fn, ...))
+  explaining = before
+  return table.unpack(results, 1, results.n)
+end
+
 --- Loads what hints need, for a child that will not find it any more: one in
 -- another root, or without a way to load. What the driver has in memory can be
 -- loaded anywhere.

@@ -16,11 +16,6 @@ local M = {}
 
 ---- the child ----
 
-local function live_with(caller)
-  joins.live_with(caller)
-  caller:close()
-end
-
 local function run(sheet, fn, ...)
   local results = table.pack(child.attempt(sheet, fn, ...))
   local ok, bytes = pcall(serial.encode, table.unpack(results, 1, results.n))
@@ -31,10 +26,11 @@ end
 -- The process between, which only has the next one's end to tell.
 local function run_in_child(sheet, ...)
   local args = table.pack(...)
-  local self = core.pidfd_open(core.getpid())
+  local self = child.attempt(sheet, core.pidfd_open, core.getpid())
   -- ENOMEM: the namespace's PID 1 has ended since
   local process = child.attempt(sheet, core.clone, {}, function()
-    live_with(self)
+    child.attempt(sheet, joins.live_with, self)
+    self:close()
     run(sheet, table.unpack(args, 1, args.n))
   end)
   local _, how, code = process:wait()
@@ -42,12 +38,18 @@ local function run_in_child(sheet, ...)
   os.exit(how == "exit" and code or 1)
 end
 
-local function body(sheet, caller, target, ...)
-  child.seal()
-  local joined = child.attempt(sheet, joins.join, target)
+local function enter(caller, target)
+  local joined = joins.join(target)
   if joined.user then joins.become_root() end
   joins.shield(joined)
-  live_with(caller)
+  joins.live_with(caller)
+  caller:close()
+  return joined
+end
+
+local function body(sheet, caller, target, ...)
+  child.seal()
+  local joined = child.attempt(sheet, enter, caller, target)
   -- only children are in a pid namespace that was joined
   local step = joined.pid and run_in_child or run
   step(sheet, ...)

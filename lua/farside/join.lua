@@ -8,6 +8,7 @@
 -- there: see farside.sealed.
 
 local core <const> = require "farside.core"
+local errors <const> = require "farside.error"
 local kinds <const> = require "farside.kinds"
 
 local M = {}
@@ -79,7 +80,7 @@ local function join_handles(handles, preserve)
   for _, handle in ipairs(others) do
     if handle.kind == "user" then
       user[#user + 1] = handle
-    elseif not pcall(core.setns, handle) then
+    elseif not errors.try(core.setns, handle) then
       again[#again + 1] = handle
     end
   end

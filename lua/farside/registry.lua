@@ -74,21 +74,38 @@ function M.identity(target)
   return { pid = pid, start = start_of(dir), boot = boot() }
 end
 
+-- What calls say of a process that has ended; EINVAL, that its number is a
+-- thread's by now. Of a failure for another reason nothing may be concluded: a
+-- container whose supervisor has ended is ended, too.
+local gone <const> = { ESRCH = true, ENOENT = true, EINVAL = true }
+
+local function unless_gone(ok, ...)
+  if ok then return ... end
+  local err <const> = ...
+  if not (errors.is(err) and gone[err.code]) then error(err, 0) end
+end
+
+-- The directory of the process, if it is the one that is meant.
+local function proc_of(pidfd, identity)
+  local dir <const> = core.open_proc(pidfd)
+  if start_of(dir) == identity.start and #core.poll({ pidfd }, 0) == 0 then
+    return dir
+  end
+  dir:close()
+end
+
 --- The process that is meant, if it still runs.
 -- @tparam table identity
 -- @treturn fd a pidfd, or nil
 -- @treturn fd its directory in /proc
 function M.find(identity)
   if not identity or identity.boot ~= boot() then return nil end
-  local ok, pidfd = pcall(core.pidfd_open, identity.pid)
-  if not ok then return nil end
-  local there, dir = pcall(core.open_proc, pidfd)
-  -- ESRCH, ENOENT: it has just ended
-  local same = there and pcall(start_of, dir) and
-    start_of(dir) == identity.start and #core.poll({ pidfd }, 0) == 0
-  if same then return pidfd, dir end
+  local pidfd <const> = unless_gone(pcall(core.pidfd_open, identity.pid))
+  if not pidfd then return nil end
+  local ok, dir = pcall(proc_of, pidfd, identity)
+  if ok and dir then return pidfd, dir end
   pidfd:close()
-  if there then dir:close() end
+  unless_gone(ok, dir)
   return nil
 end
 

@@ -72,7 +72,7 @@ local function furnish()
   ns.mount("proc", "/proc", "proc")
   ns.link.set("lo", { up = true })
   for _, path in ipairs { "", "/base", "/base/etc", "/base/srv", "/top",
-                          "/top/root" } do
+                          "/top/root", "/upper" } do
     ns.mkdirat(nil, work .. path, "0755")
   end
   ns.chdir(work)

@@ -41,7 +41,7 @@ function setups.readonly()
     "/bin/true", readonly = true, hostname = "moon", nice = 5, timeout = "1m",
     rlimits = { nofile = 256 }, landlock = { rw = { "/" }, optional = true },
     mounts = { { bind = "/srv", at = "/srv", "ro" }, { tmpfs = "/var/tmp" },
-               { file = "/etc/motd", text = "x" }, { directory = "/data" },
+               { file = "/var/tmp/motd", text = "x" }, { directory = "/data" },
                { symlink = "/there", to = "data" } },
   }
 end
@@ -102,12 +102,22 @@ function setups.named()
   run { "/bin/true", name = "named" }
 end
 
-function setups.detached()
+-- A detached container outlives an error, as it should; here it must not.
+local function detached(fn)
   local container <close> = ns.spawn { "/bin/sleep", "1000", name = "db",
                                        detach = true }
+  local ok, failure = pcall(fn, container)
   mark(MARK_END)
-  container:stop(0)
-  container:remove()
+  if ok then
+    container:stop(0)
+    return container:remove()
+  end
+  container:remove(true)
+  error(failure, 0)
+end
+
+function setups.detached()
+  detached(function() end)
 end
 
 function setups.exec()
@@ -118,11 +128,9 @@ end
 
 -- One more program where the first has a name: by way of the keeper.
 function setups.enter()
-  local container <close> = ns.spawn { "/bin/sleep", "1000", name = "db",
-                                       detach = true }
-  assert(container:exec { "/bin/true" })
-  mark(MARK_END)
-  container:remove(true)
+  detached(function(container)
+    assert(container:exec { "/bin/true" })
+  end)
 end
 
 function setups.inside()

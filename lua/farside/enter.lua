@@ -223,19 +223,23 @@ local function become_copy(job)
               nil, "sigdefault")
 end
 
---- Goes on as the sealed copy. Never returns.
--- @tparam int sheet the descriptor of the packed job
-function M.resume(sheet)
-  local job = child.read(core.fd(sheet))
-  for _, name in ipairs { "caller", "channel", "root", "directory",
-                          "process" } do
+local function unpack_job(job)
+  for _, name in ipairs { "caller", "root", "directory", "process" } do
     job[name] = job[name] and core.fd(job[name])
   end
   for i, number in ipairs(job.handles or {}) do
     job.handles[i] = core.fd(number)
   end
   job.calls = resolve(job.steps)
+end
+
+--- Goes on as the sealed copy. Never returns.
+-- @tparam int sheet the descriptor of the packed job
+function M.resume(sheet)
   collectgarbage "stop"
+  local job = child.read(core.fd(sheet))
+  job.channel = core.fd(job.channel)
+  guarded(job, unpack_job, job)
   guarded(job, join, job)
 end
 

@@ -256,6 +256,15 @@ function M.attached(recipe, plan)
   error(failure, 0)
 end
 
+-- One that runs and cannot be held is not left to run after an error.
+local function started(name)
+  local detached <const> = require "farside.detached"
+  local ok, container = pcall(detached.started, name)
+  if ok then return container end
+  pcall(function() detached.container(name):remove(true) end)
+  error(container, 0)
+end
+
 --- Starts a detached container.
 -- @tparam table recipe checked
 -- @tparam Plan plan
@@ -277,7 +286,7 @@ function M.start(recipe, plan)
   between:wait()
   local message <const> = steps.receive(mine)
   if message == "+" then
-    return require("farside.detached").started(recipe.name)
+    return started(recipe.name)
   elseif message then
     error(errors.remake(serial.decode(message)), 0)
   end

@@ -1,7 +1,7 @@
 --- Every system call that a set-up makes is made to fail, each in turn: `make
 -- faults`, or
 --   build/farside scripts/dev/faults.lua [--errno E,E] [--every N] [--from-on]
---     [--only PROCESS.CALL] [--log FILE] [SETUP]...
+--     [--only PROCESS.CALL] [--strict] [--log FILE] [SETUP]...
 -- The set-ups are those of scripts/dev/fault/setups.lua. Each runs once as it
 -- is, which tells its calls, and then once for each call and errno. That ends
 -- well, if the call is one of those below whose failure does not matter or if
@@ -10,8 +10,8 @@
 -- processes, mounts, links, cgroups, rules, files. All of it happens in
 -- namespaces that are thrown away. With --from-on, all calls of that name fail
 -- from the first in a process on, in it and in those that come after it.
--- --log has each run as a line; those that are not as they should be are told
--- in any case, and make the exit status 1.
+-- With --strict no call is tolerated. --log has each run as a line; those that
+-- are not as they should be are told in any case, and make the exit status 1.
 
 local here <const> = ns.readlinkat(nil, "/proc/self/cwd") .. "/"
   .. (arg[0]:match "^(.*)/" or ".")
@@ -37,12 +37,14 @@ options["--every"] = function(value) ask.every = math.tointeger(value) end
 options["--only"] = function(value) ask.only = value end
 options["--log"] = function(value) ask.log = assert(io.open(value, "w")) end
 
+local flags <const> = { ["--from-on"] = "from_on", ["--strict"] = "strict" }
+
 local names = {}
 do
   local i = 1
   while arg[i] do
-    if arg[i] == "--from-on" then
-      ask.from_on = true
+    if flags[arg[i]] then
+      ask[flags[arg[i]]] = true
     elseif options[arg[i]] then
       i = i + 1
       options[arg[i - 1]](arg[i])
@@ -230,6 +232,7 @@ local function key(call)
 end
 
 local function is_tolerated(call)
+  if ask.strict then return false end
   return tolerated[key(call)] or tolerated[call[4]]
 end
 
@@ -250,7 +253,9 @@ local function tells(said, code, call)
     or call_told ~= "-" and step ~= "-"
     or code == "ENOMEM" and text:find("not enough memory", 1, true)
     or text:find("ended early", 1, true) and call[4]:find "^send"
-    or text:find("exit 125", 1, true))
+    or text:find("exit 125", 1, true)
+    or text:find("ended early (exit 127)", 1, true) -- before its own code
+    or text:find("first process of the pid namespace", 1, true))
 end
 
 local function verdict(code, found, said, normal)
@@ -300,7 +305,7 @@ local function tell(setup, call, code, how, said, left)
     ask.log:write(line, "\n")
     ask.log:flush()
   end
-  -- what is done at the end may fail, too: then it is told, and the next does it
+  -- the end's calls may fail, too: then it is told, and the next one does it
   local good <const> = fine[how] and (not left
     or how == "error" and left:find "^ending")
   if not good then io.stderr:write(line:sub(1, 400), "\n") end
@@ -353,6 +358,6 @@ end
 
 local good = true
 for _, setup in ipairs(names) do
-  good = apart(function() all(setup) end) and good
+  good = apart(function() all(setup) end) == true and good
 end
 os.exit(good)

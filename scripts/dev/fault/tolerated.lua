@@ -34,6 +34,8 @@ return {
   ["openat:290000"] = "where a process is in /proc; its pidfd knows, too",
   ["ioctl:ff09"] = "the other way round",
   ["ioctl:8910"] = "the name of a link, which may have gone",
+  rseq = "what libc does without",
+  set_robust_list = "what libc does without",
   prlimit64 = "how many descriptors there may be, which libc asks for",
   faccessat2 = "whether there is a program, looked for in several places",
 }

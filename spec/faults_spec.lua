@@ -42,7 +42,7 @@ describe("a call that fails", function()
 
   it("is noticed where it does matter", function()
     needs()
-    local text, ok = faults("--errno EIO --only 0.1 --strict inside")
+    local text, ok = faults("--errno EIO --every 30 --strict code")
     assert.matches("\tunnoticed\tok", text)
     assert.is_nil(ok)
   end)

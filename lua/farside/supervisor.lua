@@ -122,7 +122,10 @@ Keeper.__index = Keeper
 function Keeper:copy()
   local ok, data = pcall(core.read, self.output, 65536)
   if ok and data then return self.log:write(data) end
-  self.output = nil -- EIO: that is how a terminal ends
+  self.output = nil
+  if not ok and data.code ~= "EIO" then -- that is how a terminal ends
+    self.record.failure = tostring(data)
+  end
 end
 
 function Keeper:drain()

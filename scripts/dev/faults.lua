@@ -231,9 +231,10 @@ local function key(call)
   return which and call[4] .. ":" .. call[which] or call[4]
 end
 
-local function is_tolerated(call)
+local function is_tolerated(call, code)
   if ask.strict then return false end
   return tolerated[key(call)] or tolerated[call[4]]
+    or tolerated[call[4] .. ":" .. code]
 end
 
 -- Whether the walk was made once more, or without a walker from the first.
@@ -267,7 +268,7 @@ local function verdict(code, found, said, normal)
   if what[2] ~= "exit" then return "killed" end
   if said:find "^ok\n" then
     if again(found, normal) then return "again" end
-    return is_tolerated(found.fail[1]) and "tolerated" or "unnoticed"
+    return is_tolerated(found.fail[1], code) and "tolerated" or "unnoticed"
   elseif not said:find "^error\t" then
     return "no answer"
   end

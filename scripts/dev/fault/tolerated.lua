@@ -1,7 +1,7 @@
 -- Calls that a set-up does without, and why that is well: by the call's name,
--- or that and the number (in hexadecimal) that says what is asked of it. What
--- fails is one call, of which others with the same name may matter: they are
--- told by the error.
+-- or that and the number (in hexadecimal) that says what is asked of it, or the
+-- errno. What fails is one call, of which others with the same name may matter:
+-- they are told by the error.
 return {
   -- nothing is asked of it
   brk = "libc takes memory elsewhere",
@@ -21,6 +21,8 @@ return {
   mmap = "as memfd_create: there is no memory that the walker starts in",
   setns = "EPERM: rights come from the user namespace, where it is tried again",
   landlock_create_ruleset = "the recipe says `optional`",
+
+  ["read:EIO"] = "how a terminal ends, to who writes a container's log",
 
   -- what was to be found out is not so
   ["pidfd_send_signal:0"] = "whether a process is still there: only ESRCH "

@@ -31,6 +31,12 @@ function M.find(dir, path, flags)
   if not (type(text) == "table" and gone[text.code]) then error(text, 0) end
 end
 
+--- Whether there is something of this name.
+function M.has(dir, path)
+  local there <close> = core.openat2(dir, path, "path", { optional = true })
+  return there ~= nil
+end
+
 --- Removes a file, if it is there.
 -- @tparam fd dir
 -- @tparam string name

@@ -201,12 +201,12 @@ local function needs(keeper, channel)
            keeper.sheet, keeper.signals, channel }
 end
 
--- Tells the starter why there is no container, and ends.
+-- Tells the starter, if it is there, why there is no container, and ends.
 local function give_up(failure, channel)
   if not errors.is(failure) then
     failure = errors.remake { call = "spawn", reason = tostring(failure) }
   end
-  core.sendmsg(channel, steps.told(failure))
+  pcall(core.sendmsg, channel, steps.told(failure)) -- EPIPE
   core._exit(125)
 end
 
@@ -222,13 +222,13 @@ local function keep(recipe, plan, channel)
     close_others(needs(keeper, channel))
     core.chdir "/"
     write(record)
+    core.sendmsg(channel, "+") -- EPIPE: nobody would know of it
   end)
   if not ok then
     if keeper then pcall(keeper.container.close, keeper.container) end
     if record then pcall(registry.forget, record) end
     give_up(failure, channel)
   end
-  core.sendmsg(channel, "+")
   channel:close()
   keeper:look_after()
   core._exit(0)

@@ -90,8 +90,11 @@ local function identity(kind, id)
 end
 
 -- A cgroup for all of it, where one can be had: others make some beside ours.
+local grouped = false
+
 local function group_of_its_own()
   local ok, group = pcall(ns.cgroup.make, {})
+  grouped = ok
   return ok and group or nil
 end
 
@@ -132,8 +135,8 @@ local function entries(see, path)
 end
 
 local function cgroups(see)
-  local ok, own = pcall(require("farside.cgroup").own)
-  for _, entry in ipairs(ok and ns.readdir(own) or {}) do
+  local own <const> = grouped and require("farside.cgroup").own()
+  for _, entry in ipairs(own and ns.readdir(own) or {}) do
     if entry.type == "directory" then see("cgroup %s", entry.name) end
   end
 end
@@ -223,7 +226,7 @@ local tolerated <const> = dofile(here .. "/fault/tolerated.lua")
 -- The word of a call's line that has that number.
 local selector <const> = {
   prctl = 5, fcntl = 6, ioctl = 6, setsockopt = 7, getsockopt = 7, write = 7,
-  pidfd_send_signal = 6, openat = 7,
+  pidfd_send_signal = 6, openat = 7, wait4 = 7,
 }
 
 local function key(call)
@@ -262,7 +265,10 @@ end
 local function verdict(code, found, said, normal)
   local what <const> = found["end"][1]
   if #found.crash > 0 then return "crash" end
-  if #found.hang > 0 then return "hang" end
+  if #found.hang > 0 then
+    return found.fail[1] and tolerated["hang:" .. found.fail[1][4]]
+      and "tolerated" or "hang"
+  end
   if #found.left > 0 then return "left a process" end
   if #found.fail == 0 then return "not met" end
   if what[2] ~= "exit" then return "killed" end

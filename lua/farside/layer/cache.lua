@@ -4,6 +4,7 @@
 -- end. What a crash has left is removed by the next who gets the lock.
 
 local core <const> = require "farside.core"
+local files <const> = require "farside.file"
 
 local M = {}
 
@@ -64,7 +65,7 @@ end
 -- @tparam string way
 -- @treturn boolean
 function M.has(digest, way)
-  return (pcall(core.fstatat, nil, M.place(digest, way)))
+  return files.has(nil, M.place(digest, way))
 end
 
 --- The directory of notes about digests.

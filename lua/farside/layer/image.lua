@@ -3,6 +3,7 @@
 -- named by its digest, and is what that says. See the OCI image specification.
 
 local core <const> = require "farside.core"
+local files <const> = require "farside.file"
 local digests <const> = require "farside.layer.digest"
 local json <const> = require "farside.json"
 
@@ -190,7 +191,7 @@ local function not_empty(text) return text ~= "" and text or nil end
 -- The last colon without a slash behind it stands before a tag, unless all of
 -- it is a directory.
 local function split(name)
-  if pcall(core.fstatat, nil, name .. "/index.json") then return name end
+  if files.has(nil, name .. "/index.json") then return name end
   local directory, tag = name:match "^(.+):([^/:]+)$"
   return directory or name, tag
 end

@@ -3,6 +3,9 @@
 -- errno. What fails is one call, of which others with the same name may matter:
 -- they are told by the error.
 return {
+  ["hang:rt_sigprocmask"] = "posix_spawn of libc does not look whether it has "
+    .. "blocked signals, and puts back a mask that it never got",
+
   -- nothing is asked of it
   brk = "libc takes memory elsewhere",
   munmap = "memory that is kept until the process ends",
@@ -27,6 +30,7 @@ return {
   -- what was to be found out is not so
   ["pidfd_send_signal:0"] = "whether a process is still there: only ESRCH "
     .. "says that it is not",
+  ["wait4:40000000"] = "the end of a child that has already told all",
   waitid = "the init has told how the program ended; who it was stays until "
     .. "the starter ends",
   ppoll = "as waitid, before which it is made",

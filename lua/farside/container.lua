@@ -293,6 +293,12 @@ function Container:stats()
   return cgroup(self, "stats"):stats()
 end
 
+-- Whom a signal reaches no more has ended.
+local function signal_living(target, name)
+  local ok, err = pcall(target.signal, target, name)
+  if not ok and err.code ~= "ESRCH" then error(err, 0) end
+end
+
 --- Asks the payload to end, and ends it with all that runs inside when it has
 -- not done so in time.
 -- @tparam[opt="10s"] number|string grace seconds, or "500ms"
@@ -300,10 +306,10 @@ end
 -- @return as wait
 function Container:stop(grace, signal)
   if not self.ended then
-    pcall(self.signal, self, signal or "TERM") -- ESRCH: it has just ended
+    signal_living(self, signal or "TERM")
     if self.values.cgroup then pcall(self.resume, self) end -- or never hears
     if self:wait(grace or 10) == nil and not self.ended then
-      pcall(self.signal, self, "KILL")
+      signal_living(self, "KILL")
     end
   end
   return self:wait()
@@ -325,11 +331,11 @@ end
 --- Ends it at once, with all that runs inside.
 function Container:close()
   if self.closed then return end
-  self.closed = true
   if not self.ended then
-    pcall(self.process.signal, self.process, "KILL") -- ESRCH: it has ended
+    signal_living(self.process, "KILL")
     await(self)
   end
+  self.closed = true
   M.close(self.status)
   M.close(self.namespaces)
   M.close(self.terminal)

@@ -24,6 +24,7 @@ end
 local function reach(self)
   local record <const> = self.record
   self.supervisor, self.proc = registry.find(record.supervisor)
+  self.looked = true
   if record.status == "starting" then return end
   local dir
   self.process, dir = registry.find(record.init)
@@ -57,8 +58,8 @@ local function hold(record)
   if self.ended or self.status == "broken" then return self end
   local ok, failure = pcall(reach, self)
   if ok then return self end
-  local ended <const> = not self.supervisor
-    or #core.poll({ self.supervisor }, 0) > 0
+  local ended <const> = self.looked and (not self.supervisor
+    or #core.poll({ self.supervisor }, 0) > 0)
   if ended then self:wait() end -- while it was being looked up
   self:close()
   return ended and self or error(failure, 0)

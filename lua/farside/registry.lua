@@ -230,7 +230,7 @@ end
 local function finish(record)
   local pidfd, dir = M.find(record.init)
   if not pidfd then return end
-  pcall(core.kill, pidfd, "KILL") -- ESRCH: it has just ended
+  unless_gone(pcall(core.kill, pidfd, "KILL"))
   core.poll({ pidfd }, 10)
   pidfd:close()
   dir:close()

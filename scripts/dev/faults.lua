@@ -273,7 +273,10 @@ local function verdict(code, found, said, normal)
   if #found.fail == 0 then return "not met" end
   if what[2] ~= "exit" then return "killed" end
   if said:find "^ok\n" then
+    -- what a keeper could not record, the next command finds out: killed
+    local kept <const> = #found.ending > 0 and found.fail[1][2] ~= "0"
     if again(found, normal) then return "again" end
+    if kept and not ask.strict then return "tolerated" end
     return is_tolerated(found.fail[1], code) and "tolerated" or "unnoticed"
   elseif not said:find "^error\t" then
     return "no answer"

@@ -109,8 +109,10 @@ local function detached(fn)
   local ok, failure = pcall(fn, container)
   mark(MARK_END)
   if ok then
-    container:stop(0)
-    return container:remove()
+    local _, how, code = container:stop(0)
+    container:remove()
+    if how == "signal" then return end
+    error(("ended: %s %d"):format(how, code), 0)
   end
   container:remove(true)
   error(failure, 0)

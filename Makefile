@@ -258,6 +258,7 @@ $(FUZZER): scripts/dev/fuzz/fuzz.c $(FUZZ_OBJ)
 	$(call say,LD) $(FUZZ_CC) -std=c11 $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer \
 	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=mount -o $@ $^ \
 	  $(driver_libs)
+
 # What makes a system call fail, by the registers of x86-64.
 $(O)/fault/inject: scripts/dev/fault/inject.c Makefile | need-build
 	@mkdir -p $(@D)

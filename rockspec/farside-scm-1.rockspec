@@ -151,6 +151,8 @@ build = {
         "lua/farside/exec.lua",
       ["farside.fields"] =
         "lua/farside/fields.lua",
+      ["farside.file"] =
+        "lua/farside/file.lua",
       ["farside.filter"] =
         "lua/farside/filter.lua",
       ["farside.handle"] =

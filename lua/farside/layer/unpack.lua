@@ -10,7 +10,7 @@ local core <const> = require "farside.core"
 local digests <const> = require "farside.layer.digest"
 local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
-local files <const> = require "farside.file"
+local is_there <const> = require("farside.file").has
 local progress <const> = require "farside.layer.progress"
 local tar <const> = require "farside.layer.tar"
 
@@ -251,7 +251,7 @@ local function unpack(archive, way, ids)
   local place <const> = cache.place(archive.digest, way)
   if cache.has(archive.digest, way) then return place end
   local partial <const> = place .. ".partial"
-  if files.has(nil, partial) then
+  if is_there(nil, partial) then
     remove(partial, ids) -- what a crash has left
   end
   make(partial, ids)

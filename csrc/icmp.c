@@ -272,8 +272,8 @@ static int send_all(struct round *r) {
 
 /* Waits for what is still under way; 0 or -errno. */
 static int await(struct round *r, int64_t until) {
-  int came = 1;
-  while (came > 0 && r->answered < r->probes)
+  int came = 1; /* which may be for somebody else, and without an end */
+  while (came > 0 && r->answered < r->probes && now(CLOCK_MONOTONIC) < until)
     came = wait_for(r, until);
   return came < 0 ? came : 0;
 }

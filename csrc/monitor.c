@@ -162,14 +162,14 @@ static void push_overrun(lua_State *L) {
 /* False when there is nothing to read; true with an overrun on the stack, or
  * with messages in the buffer. */
 static bool receive(lua_State *L, struct monitor *m) {
-  ssize_t n = recv(m->nl.fd, m->a.bytes, sizeof m->a.bytes,
-                   MSG_TRUNC | MSG_DONTWAIT);
-  if (n == -1 && errno == ENOBUFS) {
+  ssize_t n = far_hear(m->nl.fd, m->a.bytes, sizeof m->a.bytes,
+                       MSG_TRUNC | MSG_DONTWAIT);
+  if (n == -ENOBUFS) {
     push_overrun(L);
     return true;
   }
-  if (n == -1 && errno != EAGAIN && errno != EINTR)
-    far_raise(L, errno, "monitor", NULL, NULL);
+  if (n < 0 && n != -EAGAIN && n != -EINTR)
+    far_raise(L, (int)-n, "monitor", NULL, NULL);
   if (n > (ssize_t)sizeof m->a.bytes) {
     push_overrun(L); /* one that is too long is lost */
     return true;

@@ -145,9 +145,9 @@ static void post(lua_State *L, struct far_request *r, int flags) {
 void far_receive(lua_State *L, struct far_netlink *nl, struct far_answers *a,
                  const char *call) {
   ssize_t n;
-  while ((n = recv(nl->fd, a->bytes, sizeof a->bytes, MSG_TRUNC)) == -1) {
-    if (errno != EINTR)
-      far_raise(L, errno, call, NULL, NULL);
+  while ((n = far_hear(nl->fd, a->bytes, sizeof a->bytes, MSG_TRUNC)) < 0) {
+    if (n != -EINTR)
+      far_raise(L, (int)-n, call, NULL, NULL);
     far_interrupted(L);
   }
   if ((size_t)n > sizeof a->bytes)

@@ -41,6 +41,17 @@ int far_socket(void) {
   return fd;
 }
 
+ssize_t far_hear(int fd, void *to, size_t size, int flags) {
+  struct sockaddr_nl from;
+  ssize_t n = -1;
+  do {
+    socklen_t length = sizeof from;
+    from.nl_pid = 0;
+    n = recvfrom(fd, to, size, flags, (struct sockaddr *)&from, &length);
+  } while (n >= 0 && from.nl_pid != 0);
+  return n == -1 ? -errno : n;
+}
+
 /* ---- in the child ---- */
 
 struct errand {

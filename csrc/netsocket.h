@@ -6,6 +6,7 @@
 #define FARSIDE_NETSOCKET_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct far_socket {
   int family, type, protocol;
@@ -19,6 +20,10 @@ int far_sockets_in(const int *netns, size_t count,
 /* A netlink socket of the caller's namespace; of that of a descriptor. */
 int far_socket(void);
 int far_socket_in(int netns);
+
+/* The next datagram of the kernel's, as recv(2) receives it; -errno. Who may
+ * administer the namespace can send to our socket, too: that is ignored. */
+ssize_t far_hear(int fd, void *to, size_t size, int flags);
 
 /* Netlink sockets of as many new namespaces, which belong to a user namespace,
  * or -1: the caller's. */

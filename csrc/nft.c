@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "farside.h"
+#include "netsocket.h"
 
 #define LONGEST 31 /* bytes of a name here; the kernel takes more */
 
@@ -53,9 +54,10 @@ static int ask(int fd, const struct question *q) {
   ssize_t n;
   if (send(fd, q, q->head.nlmsg_len, 0) == -1)
     return -errno;
-  while ((n = recv(fd, &answer, sizeof answer, 0)) == -1)
-    if (errno != EINTR)
-      return -errno;
+  while ((n = far_hear(fd, &answer, sizeof answer, 0)) == -EINTR)
+    continue;
+  if (n < 0)
+    return (int)n;
   if ((size_t)n < sizeof answer.refusal)
     return -EPROTO;
   if (answer.head.nlmsg_type != NLMSG_ERROR)

@@ -91,6 +91,22 @@ describe("a netlink handle", function()
     end)
   end)
 
+  it("hears the kernel and nobody else", function()
+    t.needs "perl"
+    alone(function()
+      local nl <close> = ns.netlink()
+      assert.equal("lo", nl.link.get(1).ifname) -- it has its port id now
+      -- what the next request is to get: a refusal, from a process
+      local send <const> = ([[perl -e '
+        socket(my $s, 16, 3, 0) or die "socket: $!";
+        my $port = pack("SSLL", 16, 0, %d, 0);
+        defined send($s, pack("LSSLLlLSSLL", 36, 2, 0, 2, 0, -1, 0, 0, 0, 2, 0),
+                     0, $port) or die "send: $!"']]):format(ns.getpid())
+      assert.is_true((os.execute(send)))
+      nl.link.set(1, { up = true })
+    end)
+  end)
+
   it("is not for a child", function()
     alone(function()
       local nl <close> = ns.netlink()

@@ -266,7 +266,7 @@ $(O)/fault/inject: scripts/dev/fault/inject.c Makefile | need-build
 	  $(LIBS)
 
 EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)
-$(O)/embedded.c: scripts/dev/embed.lua $(EMBEDDED) | need-build
+$(O)/embedded.c: scripts/dev/embed.lua scripts/dev/slim.lua $(EMBEDDED) | need-build
 	@mkdir -p $(@D)
 	$(call say,LUA) $(LUA) scripts/dev/embed.lua $@ $(EMBEDDED)
 

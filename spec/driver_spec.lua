@@ -291,6 +291,13 @@ describe("the library", function()
       print(debug.getinfo(getmetatable(require "farside").__index, "S")
         .short_src)']])
   end)
+
+  it("has lines for them, and no names of locals", function()
+    prints("true\tnil\n", [[lua -e '
+      local index = getmetatable(require "farside").__index
+      print(next(debug.getinfo(index, "L").activelines) > 0,
+            (debug.getlocal(index, 1)))']])
+  end)
 end)
 
 describe("a sub-command", function()

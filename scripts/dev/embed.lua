@@ -14,11 +14,13 @@ local function module_name(path)
   return (path:gsub("%.lua$", ""):gsub("/init$", ""):gsub("/", "."))
 end
 
--- Debug information is kept: an error tells its line.
+local slim <const> = dofile((arg[0]:match "^(.*/)" or "") .. "slim.lua")
+
+-- An error tells its line, but not the names of local variables.
 local function compile(path, name)
   local file <close> = assert(io.open(path, "rb"))
   local source = file:read "a":gsub("^#[^\n]*", "")
-  return string.dump(assert(load(source, "@" .. name, "t")))
+  return slim(string.dump(assert(load(source, "@" .. name, "t"))))
 end
 
 -- Octal escapes always have three digits, so that a digit may follow; "?"

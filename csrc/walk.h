@@ -16,10 +16,12 @@ enum {
   WALK_CALLS = 2048,  /* of a program, at most; a message holds them */
   WALK_BYTES = 65536,
   WALK_REGISTERS = 32,
+  WALK_SENT = 16,     /* descriptors that come with a program, at most */
   WALK_WORDS = 4096,  /* of a command and its environment */
 };
 
-/* A descriptor that the walker will have opened: this, plus a register. */
+/* A descriptor that the walker will have opened: this, plus a register. What
+ * comes with the program is in the registers from the last but one down. */
 #define WALK_REGISTER 0x40000000
 
 enum walk_kind {

@@ -11,6 +11,10 @@
  * In its new user namespace the child has all capabilities, but no id yet,
  * since the maps are written later; an exec would take them from it. So it
  * makes them ambient first; the walker gives that back before anything else.
+ *
+ * Most of what a child takes is the making of its other namespaces, a network
+ * above all. It makes these itself, while the caller goes on. One that cannot
+ * be made ends it, and nobody hears from it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -77,6 +81,7 @@ enum { MOST = 2048 };
 
 struct walker {
   int file;         /* the program */
+  uint64_t later;   /* namespaces that it makes itself */
   int count;
   int fds[MOST];    /* what it has open; the first is its channel */
   char channel[12]; /* its number, the program's argument */
@@ -108,7 +113,9 @@ static void become_walker(void *walker) {
   struct walker *w = walker;
   const char *const argv[] = {"farside-init", w->channel, NULL};
   const char *const env[] = {NULL};
-  int result = keep_capabilities();
+  long result = raw(SYS_unshare, w->later);
+  if (result == 0)
+    result = keep_capabilities();
   if (result == 0)
     result = keep_descriptors(w);
   if (result == 0)
@@ -133,11 +140,17 @@ static void leave(struct walker **w) {
   *w = NULL;
 }
 
+/* What the child makes itself while the caller goes on: the most of the time
+ * that a child takes. Its ids and its processes are others from birth on. */
+#define LATER (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | \
+               CLONE_NEWCGROUP)
+
 /* The child's pid, or -errno; then there is no child. */
 static pid_t start(struct clone_args *args, struct walker *w) {
   args->stack = (uintptr_t)w->stack;
   args->stack_size = sizeof w->stack;
-  args->flags |= CLONE_VM;
+  w->later = args->flags & LATER;
+  args->flags = (args->flags & ~(uint64_t)LATER) | CLONE_VM;
   return (pid_t)raw_child(SYS_clone3, (long)args, sizeof *args, become_walker,
                           w);
 }

@@ -175,6 +175,62 @@ describe("where there can be no walker", function()
   end
 end)
 
+describe("a first process ahead of its plan", function()
+  local early <const> = require "farside.early"
+
+  -- Who are children of this process.
+  local function children()
+    return ns.read(ns.openat2(nil, "/proc/self/task/" .. ns.getpid()
+      .. "/children", "rdonly"), 4096) or ""
+  end
+
+  test("is the container's first process", function()
+    local first <close> = early.start { "/bin/true" }
+    local pid <const> = first.process.pid
+    local plan <const> = ns.plan { "/bin/true", mounts = {
+      { bind = "/etc", at = "/tmp/etc", "ro" } } }
+    local container <close> = require("farside.spawn").launch(plan, first)
+    assert.equal(pid, container.pid)
+    assert(container:wait())
+  end)
+
+  test("is ended when another is wanted", function()
+    local before <const> = children()
+    local first <close> = early.start { "/bin/true" }
+    local pid <const> = first.process.pid
+    local plan <const> = ns.plan { "/bin/true", share = { "net" } }
+    local container <close> = require("farside.spawn").launch(plan, first)
+    assert.not_equal(pid, container.pid)
+    assert(container:wait())
+    container:close()
+    assert.equal(before, children())
+  end)
+
+  test("is ended when its descriptors are too many", function()
+    local mounts <const> = {}
+    for i = 1, 40 do mounts[i] = { bind = "/usr", at = "/tmp/" .. i } end
+    local plan <const> = ns.plan { "/bin/true", mounts = mounts }
+    local first <close> = early.start { "/bin/true" }
+    local container <close> = require("farside.spawn").launch(plan, first)
+    assert(container:wait())
+  end)
+
+  test("is ended when the recipe is refused", function()
+    local before <const> = children()
+    assert.has_error(function() ns.run { "/bin/true", colour = "red" } end)
+    assert.has_error(function() ns.spawn { "/bin/true", colour = "red" } end)
+    assert.equal(before, children())
+  end)
+
+  test("is none where the keys of a recipe speak against it", function()
+    assert.is_nil(early.start { "/bin/true", network = "host" })
+    assert.is_nil(early.start { "/bin/true", setup = print })
+    assert.is_nil(early.start { "/bin/true", root = { layers = { "/" } } })
+    assert.is_nil(early.start(ns.plan { "/bin/true" }))
+    assert.is_nil(early.start "/bin/true")
+  end)
+end)
+
 describe("a walker", function()
   -- Has one walk these calls; answers the message that comes back.
   local function walk(calls)

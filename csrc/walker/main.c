@@ -127,6 +127,30 @@ static int decimal(const char *text) {
   return n;
 }
 
+/* Puts the descriptors that came with a message into their registers. */
+static void hold(const struct cmsghdr *c) {
+  const int *fds = (const int *)(const void *)CMSG_DATA(c);
+  size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof *fds;
+  for (size_t i = 0; i < count; i++)
+    registers[WALK_REGISTERS - 2 - i] = fds[i];
+}
+
+/* The program; -errno, or how long it is. */
+static long receive(int channel) {
+  static _Alignas(struct cmsghdr) char control[
+    CMSG_SPACE(WALK_SENT * sizeof(int))];
+  struct iovec data = {&message, sizeof message};
+  struct msghdr msg = {.msg_iov = &data, .msg_iovlen = 1,
+                       .msg_control = control,
+                       .msg_controllen = sizeof control};
+  long n = raw(SYS_recvmsg, channel, &msg, MSG_CMSG_CLOEXEC);
+  if (n >= 0 && (msg.msg_flags & MSG_CTRUNC) != 0)
+    return -EMFILE;
+  if (n >= 0 && msg.msg_controllen > 0)
+    hold((const struct cmsghdr *)(const void *)control);
+  return n;
+}
+
 /* Called with what the kernel has put on the stack: the number of arguments,
  * then these; the first that matters is the channel. */
 void walker_main(long *stack) {
@@ -134,7 +158,7 @@ void walker_main(long *stack) {
   if (walker_inherit_nothing() < 0)
     walker_exit(125);
   raw(SYS_prctl, PR_SET_NAME, "farside-init");
-  long n = raw(SYS_recvfrom, channel, &message, sizeof message, 0);
+  long n = receive(channel);
   if (n < (long)sizeof message.head)
     walker_exit(125);
   walker_head = message.head;

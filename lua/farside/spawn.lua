@@ -10,6 +10,7 @@
 
 local containers <const> = require "farside.container"
 local core <const> = require "farside.core"
+local earlies <const> = require "farside.early"
 local errors <const> = require "farside.error"
 local plans <const> = require "farside.plan"
 local steps <const> = require "farside.step"
@@ -121,6 +122,20 @@ local function fork_child(self, kinds, index)
   return core.clone(kinds, function() child_main(self, index + 1) end)
 end
 
+-- The process that was started before there was a plan; nil where there is
+-- none, or it is not the one that is wanted.
+local function take_early(self, kinds, index)
+  local early <close> = self.early
+  self.early = nil
+  if not (early and early:fits(kinds)) then return nil end
+  local program, descriptors = walker.program(self.plan, index + 1, self.values,
+    self.channel, self.status_writer, true)
+  if not program then return nil end
+  local process <const>, memory <const> = early:take()
+  self.program, self.sent, self.memory = program, descriptors, memory
+  return process
+end
+
 -- nil where that is not possible: by this plan, or on this machine.
 local function start_walker(self, kinds, index)
   local program, descriptors = walker.program(self.plan, index + 1, self.values,
@@ -135,7 +150,8 @@ end
 
 local function make_child(self, step, index)
   local kinds <const> = steps.filled(step.args[1], self.values)
-  local process = self.quick and start_walker(self, kinds, index)
+  local process = self.quick and (take_early(self, kinds, index)
+                                  or start_walker(self, kinds, index))
   self.quick = process ~= nil and process ~= false
   self.values[step.as] = process or fork_child(self, kinds, index)
   self.channel:close()
@@ -157,8 +173,8 @@ end
 
 local function pass(self, side)
   if side == "child" then return core.sendmsg(self.channel, baton) end
-  core.sendmsg(self.mine, self.program or baton)
-  self.program = nil
+  core.sendmsg(self.mine, self.program or baton, self.sent)
+  self.program, self.sent = nil, nil
 end
 
 local function pass_or_await(self, side, turn)
@@ -217,6 +233,7 @@ local function abandon(self)
   local list, names = kept(self)
   local function close(value) pcall(containers.close, value) end
   close { self.mine, self.channel, self.status_writer, self.status_reader }
+  close(self.early)
   close(self.values.child)
   close(self.memory)
   for name, value in pairs(self.values) do
@@ -241,14 +258,11 @@ local function start(self)
 end
 
 -- All that a start consists of, with a walker if `quick` and if it can be.
-local function attempt(plan, quick)
-  local mine, channel = core.socketpair "seqpacket"
-  local reader, writer = core.pipe()
-  local self = {
-    plan = plan, calls = steps.calls(), values = {},
-    mine = mine, channel = channel,
-    status_reader = reader, status_writer = writer, quick = quick,
-  }
+local function attempt(plan, quick, early)
+  local self = early and early.doors or earlies.doors()
+  if early then early.doors = nil end
+  self.plan, self.calls, self.values = plan, steps.calls(), {}
+  self.quick, self.early = quick, early
   local ok, failure = pcall(start, self)
   if not ok then
     -- a walker that has just ended fails steps of the parent's as well
@@ -257,7 +271,8 @@ local function attempt(plan, quick)
     if again then return nil end
     error(failure, 0)
   end
-  return containers.new { process = self.values.child, status = reader,
+  return containers.new { process = self.values.child,
+                          status = self.status_reader,
                           namespaces = self.values.ways,
                           terminal = self.values.terminal,
                           kept = release(self), plan = plan,
@@ -266,17 +281,18 @@ end
 
 --- Starts what a plan describes.
 -- @tparam Plan plan
+-- @tparam[opt] Early early its first process
 -- @treturn Container
-function M.launch(plan)
+function M.launch(plan, early)
   local _room <close> = plan.trees and require("farside.room").make(plan)
   errors.prepare()
-  local container = plan.walker ~= false and attempt(plan, true)
+  local container = plan.walker ~= false and attempt(plan, true, early)
   return container or attempt(plan, false)
 end
 
 -- A container without a name is known to its starter alone.
-local function begin(plan, checked)
-  if not checked.name then return M.launch(plan) end
+local function begin(plan, checked, early)
+  if not checked.name then return M.launch(plan, early) end
   local supervisor <const> = require "farside.supervisor"
   return (checked.detach and supervisor.start or supervisor.attached)(checked,
                                                                       plan)
@@ -306,7 +322,9 @@ end
 -- @raise a message about the recipe, or an error object whose `step` tells
 -- which step of the plan failed; then nothing is left behind
 function M.spawn(recipe)
-  return begin(to_plan("spawn", recipe))
+  local early <close> = earlies.start(recipe)
+  local plan <const>, checked <const> = to_plan("spawn", recipe)
+  return begin(plan, checked, early)
 end
 
 --- Starts a container and waits for its end; signals to the caller go to it.
@@ -315,14 +333,15 @@ end
 -- @treturn string "exit" or "signal"
 -- @treturn int status or signal number
 -- @raise as spawn
-function M.run(recipe)
+function M.run(recipe, started)
+  local early <close> = started or earlies.start(recipe)
   local garbage <close> = patience()
   local plan <const>, checked <const> = to_plan("run", recipe)
   if checked.detach then
     errors.usage "run: detach: nobody waits for such a container; use spawn"
   end
   return require("farside.attend").attend(function()
-    local container <const> = begin(plan, checked)
+    local container <const> = begin(plan, checked, early)
     garbage:close()
     return container
   end, not plan[#plan].args[1].session)

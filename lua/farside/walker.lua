@@ -15,8 +15,9 @@ local steps <const> = require "farside.step"
 local M = {}
 
 -- Registers of the walker: results that later steps refer to, from the first
--- on, and one for what is closed again within a step.
-local passing <const> = 32
+-- on, and one for what is closed again within a step; from the one before that
+-- down, descriptors that are sent with the program, so many at most.
+local passing <const>, most <const> = 32, 16
 
 local function held(register) return core.register + register end
 
@@ -132,18 +133,28 @@ function Program:add(register, call, ...)
   self.adding = false
 end
 
--- A descriptor that the walker has open, too.
+-- A descriptor that the walker has open, too, under the same number.
 function Program:hold(fd)
+  if self.sends then refuse() end
   self.descriptors[#self.descriptors + 1] = fd
 end
 
 -- A starter with a standard stream that is closed has another descriptor in its
 -- place, which must not be taken for it.
 function Program:free_streams()
+  if self.sends then return end
   for _, fd in ipairs(self.descriptors) do
     local number <const> = math.type(fd) == "integer" and fd or fd:fileno()
     if number < 3 then self:add(0, "cloexec", fd, true) end
   end
+end
+
+-- The result of a step of the parent's that the walker gets with the program.
+function Program:send(name, fd)
+  local count <const> = #self.descriptors
+  if count == most then refuse() end
+  self.descriptors[count + 1] = fd
+  self.values[name] = held(passing - 1 - count)
 end
 
 -- What steps may refer to: a result of the walker's own is a register, one of
@@ -152,7 +163,11 @@ function Program:refer(value)
   if type(value) ~= "table" or getmetatable(value) then return end
   local found = value.ref and self.values[value.ref]
   if type(found) == "table" or type(found) == "userdata" then
-    self:hold(found)
+    if not self.sends then
+      self:hold(found)
+    elseif not value.field then
+      self:send(value.ref, found)
+    end
   end
   for _, element in pairs(value) do self:refer(element) end
 end
@@ -162,7 +177,7 @@ function Program:result()
   local name <const> = self.current.as
   if not name then return 0 end
   self.registers = self.registers + 1
-  if self.registers == passing then refuse() end
+  if self.registers == passing - most then refuse() end
   self.values[name] = held(self.registers)
   return self.registers
 end
@@ -206,14 +221,16 @@ end
 -- @tparam table values the results of the parent's steps so far
 -- @tparam fd channel the child's end
 -- @tparam fd status
+-- @tparam boolean runs it has been started, with channel and status alone
 -- @treturn[1] string for the walker
--- @treturn[1] {fd,...} the descriptors that it needs
+-- @treturn[1] {fd,...} the descriptors that it needs: has from birth, or when
+-- it runs, gets with the program
 -- @treturn[2] nil when a step cannot be taken so
-function M.program(plan, first, values, channel, status)
+function M.program(plan, first, values, channel, status, runs)
   local program <const> = setmetatable({
     append = core.program(channel, status), adding = false, registers = 0,
     values = setmetatable({}, { __index = values }),
-    descriptors = { channel, status },
+    descriptors = runs and {} or { channel, status }, sends = runs,
   }, Program)
   local ok, bytes, descriptors = pcall(write, program, plan, first)
   if ok then return bytes, descriptors end

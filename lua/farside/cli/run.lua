@@ -69,7 +69,9 @@ end
 function M.main(args)
   local recipe = M.recipe("run", args)
   if interactive(recipe) then recipe.tty = true end
-  return outcome.of(recipe.detach and detach or require("farside").run, recipe)
+  local early <close> = require("farside.early").start(recipe)
+  local function run() return require("farside.spawn").run(recipe, early) end
+  return outcome.of(recipe.detach and detach or run, recipe)
 end
 
 return M

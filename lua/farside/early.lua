@@ -1,0 +1,91 @@
+--- A container's first process ahead of its plan. That a container has all kinds
+-- of namespaces, and that a walker takes its steps, is known of most by the keys
+-- of the recipe alone; so the kernel makes the namespaces while the plan is
+-- made. Where it was the wrong guess the process is ended, and another started.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+--- What such a process is born into.
+M.kinds = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
+
+-- Keys with which a container is no such one, or its making takes longer.
+local unusual <const> = {
+  "detach", "keep", "landlock", "limits", "name", "network", "setup", "share",
+  "stderr", "stdin", "stdout", "tty", "user",
+}
+
+-- Each may come with a descriptor.
+local most_mounts <const> = 8
+
+local function is_usual(recipe)
+  if type(recipe) ~= "table" or getmetatable(recipe) then return false end
+  for _, key in ipairs(unusual) do
+    if recipe[key] ~= nil then return false end
+  end
+  local mounts <const> = recipe.mounts
+  return type(recipe.root) ~= "table" and
+    (type(mounts) ~= "table" or #mounts <= most_mounts)
+end
+
+--- What a starter and a container's first process talk over.
+-- @treturn table `mine` and `channel`, ends of a socket; `status_reader` and
+-- `status_writer`, of a pipe
+function M.doors()
+  local mine, channel = core.socketpair "seqpacket"
+  local reader, writer = core.pipe()
+  return { mine = mine, channel = channel, status_reader = reader,
+           status_writer = writer }
+end
+
+local Early = {}
+Early.__index = Early
+
+--- Ends the process, unless it was taken.
+function Early:close()
+  local process <const>, doors <const> = self.process, self.doors
+  self.process, self.doors = nil, nil
+  if process then process:close() end
+  if process then self.memory:close() end
+  for _, fd in pairs(doors or {}) do fd:close() end
+end
+
+Early.__close = Early.close
+
+--- Whether it is in these namespaces.
+function Early:fits(kinds)
+  if kinds.cgroup or #kinds ~= #M.kinds then return false end
+  for i, kind in ipairs(M.kinds) do
+    if kinds[i] ~= kind then return false end
+  end
+  return true
+end
+
+--- Gives the process away, to somebody who ends it.
+-- @treturn process
+-- @treturn memory
+function Early:take()
+  local process <const> = self.process
+  self.process = nil
+  return process, self.memory
+end
+
+--- Starts a process for a recipe that has not been looked at.
+-- @param recipe
+-- @treturn ?Early to be closed; nil when it would be the wrong one, or could
+-- not be started, which the start that follows tells
+function M.start(recipe)
+  if not is_usual(recipe) then return nil end
+  local doors <const> = M.doors()
+  local self <const> = setmetatable({ doors = doors }, Early)
+  local ok, process, memory = pcall(core.walker, M.kinds,
+    { doors.channel, doors.status_writer })
+  if ok then
+    self.process, self.memory = process, memory
+    return self
+  end
+  self:close()
+end
+
+return M

@@ -1,7 +1,7 @@
---- A container's first process ahead of its plan. That a container has all kinds
--- of namespaces, and that a walker takes its steps, is known of most by the keys
--- of the recipe alone; so the kernel makes the namespaces while the plan is
--- made. Where it was the wrong guess the process is ended, and another started.
+--- A container's first process ahead of its plan. That a container has all
+-- namespaces, and that a walker takes its steps, is known of most by the keys of
+-- the recipe alone; so the kernel makes the namespaces while the plan is made.
+-- Where it was the wrong guess the process is ended, and another started.
 
 local core <const> = require "farside.core"
 
@@ -54,7 +54,7 @@ end
 Early.__close = Early.close
 
 --- Whether it is in these namespaces.
-function Early:fits(kinds)
+function Early.fits(_, kinds)
   if kinds.cgroup or #kinds ~= #M.kinds then return false end
   for i, kind in ipairs(M.kinds) do
     if kinds[i] ~= kind then return false end

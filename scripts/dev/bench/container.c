@@ -9,9 +9,9 @@
  *   payload  is /bin/true
  *
  * For each byte on standard input it makes one container and waits for its
- * end, then answers with a byte. The first argument is the file of its filter
- * of system calls; with a second, "readonly", nothing in the container can be
- * written but on mounts of its own.
+ * end, then answers with a byte; with the word "once" it makes one and ends.
+ * The first argument is the file of its filter of system calls; with the word
+ * "readonly" nothing in the container can be written but on mounts of its own.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -314,10 +314,18 @@ static void read_filter(struct filter *f, const char *path) {
 
 int main(int argc, char **argv) {
   static struct filter filter;
-  bool readonly = argc > 2 && strcmp(argv[2], "readonly") == 0;
+  bool readonly = false, once = false;
   if (argc < 2)
-    errx(2, "usage: container FILTER [readonly] <orders");
+    errx(2, "usage: container FILTER [readonly] [once] <orders");
+  for (int i = 2; i < argc; i++) {
+    readonly |= strcmp(argv[i], "readonly") == 0;
+    once |= strcmp(argv[i], "once") == 0;
+  }
   read_filter(&filter, argv[1]);
+  if (once) {
+    run(readonly, &filter);
+    return 0;
+  }
   for (char byte; read(0, &byte, 1) == 1;) {
     run(readonly, &filter);
     must((int)write(1, "\n", 1), "write", "answer");

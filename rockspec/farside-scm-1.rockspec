@@ -143,6 +143,8 @@ build = {
         "lua/farside/draw/wires.lua",
       ["farside.draw.words"] =
         "lua/farside/draw/words.lua",
+      ["farside.early"] =
+        "lua/farside/early.lua",
       ["farside.enter"] =
         "lua/farside/enter.lua",
       ["farside.error"] =

@@ -113,10 +113,20 @@ local function archives(recipe)
   return found
 end
 
+-- Whether what a container has of its own can stand on the host's directories.
+local function furnished()
+  for name in pairs(own) do
+    local there, is = pcall(core.fstatat, nil, "/" .. name)
+    if not there or is.type ~= "directory" then return false end
+  end
+  return true
+end
+
 --- The facts.
 -- @tparam[opt] table recipe checked
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
+-- furnished (whether / has /proc and the like; of one that is to be read only),
 -- top (entries of /, for an ordinary user), nofile (its limits), subuids and
 -- subgids (what is granted to an ordinary user, when it is asked for),
 -- archives (a set of the layers that are files)
@@ -128,6 +138,7 @@ function M.facts(recipe)
   return {
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),
     below = root and below(mounts) or {},
+    furnished = root and recipe and recipe.readonly and furnished() or nil,
     top = not root and top(mounts) or {},
     nofile = { core.getrlimit "nofile" },
     subuids = all and granted "uid", subgids = all and granted "gid",

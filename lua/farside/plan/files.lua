@@ -12,8 +12,17 @@ local function idmapped(recipe, facts)
   return recipe.root ~= nil or facts.mappable
 end
 
-local function take_host(trees, facts, idmap)
-  trees:take("files", "/", { alone = true, set = { "nodev" } }, idmap)
+-- Whether the host's files are the root themselves, with nothing above: when
+-- nothing is written, nothing is put among them, and nobody inside will have the
+-- power to have them written to after all.
+local function is_bare(recipe, facts)
+  return recipe.readonly and facts.furnished and not recipe.capabilities and
+    not (recipe.mounts or recipe.network or recipe.setup or recipe.share.user)
+end
+
+local function take_host(trees, recipe, facts, idmap)
+  local set <const> = { "nodev", is_bare(recipe, facts) and "ro" or nil }
+  trees:take("files", "/", { alone = true, set = set }, idmap)
   for i, mount in ipairs(facts.below) do
     trees:take("below" .. i, mount.path, { alone = true,
       set = { "nodev", "ro" } }, idmap and mount.mappable,
@@ -37,7 +46,7 @@ function M.sources(trees, recipe, facts)
   elseif root then
     trees:take_layers("layer", root, idmap)
   elseif facts.root then
-    take_host(trees, facts, idmap)
+    take_host(trees, recipe, facts, idmap)
   end
 end
 
@@ -45,13 +54,23 @@ local function opened(plan)
   plan:add("child", "the new root, by descriptor", "root", "root").as = "root"
 end
 
--- The host's files as root sees them: one overlay over a clone of /.
-local function host_for_root(plan, trees, _, facts)
+-- A clone of / as it is, or below a throw-away layer.
+local function host_layer(plan, trees, recipe, facts)
+  if is_bare(recipe, facts) then
+    plan:add("child", "the host's files", "move_mount", ref "files", "", nil,
+             "root")
+    return
+  end
   trees:stand("files", "below, the host's files")
   trees:directory "upper"
   trees:directory "work"
   trees:overlay("root", "files", "upper", "work",
                 "above, a throw-away layer that is written to")
+end
+
+-- The host's files as root sees them.
+local function host_for_root(plan, trees, recipe, facts)
+  host_layer(plan, trees, recipe, facts)
   opened(plan)
   for i, mount in ipairs(facts.below) do
     plan:tell("child", "root", "the host's " .. mount.path, "attach",

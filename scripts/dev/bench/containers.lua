@@ -113,8 +113,8 @@ end
 
 local function readonly(set)
   return { title = "the host's files read-only", group = "containers",
-    note = "bwrap shares the host's /sys and makes neither an overlay nor "
-      .. "clocks nor control groups", {
+    note = "bwrap shares the host's /sys and makes neither clocks nor control "
+      .. "groups", {
     name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
     command = { set.driver, set.here .. "/bench/worker.lua", "readonly" },
   }, {

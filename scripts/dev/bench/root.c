@@ -157,7 +157,12 @@ static void overlay(const char *at, const char *lower, const char *upper,
   must(mount("overlay", at, "overlay", MS_NODEV, data), "mount overlay", at);
 }
 
-static void files_for_root(int files) {
+static void files_for_root(bool readonly, int files) {
+  if (readonly) {
+    put_tree(files, AT_FDCWD, "root");
+    open_root();
+    return;
+  }
   directory("lower", 0755);
   directory("upper", 0755);
   directory("work", 0755);
@@ -323,7 +328,7 @@ int make_root(const struct facts *f, int files) {
   must(chdir("/tmp"), "chdir", "/tmp");
   directory("root", 0755);
   if (f->root)
-    files_for_root(files);
+    files_for_root(f->readonly, files);
   else
     files_for_user(f);
   furniture();

@@ -229,6 +229,23 @@ describe("a first process ahead of its plan", function()
     assert.is_nil(early.start(ns.plan { "/bin/true" }))
     assert.is_nil(early.start "/bin/true")
   end)
+
+  -- Where the caller has a terminal the command gets one of its own.
+  local terminal <const> = core.tty.isatty(0) and core.tty.isatty(1)
+
+  test("is none where options speak against it", function()
+    for _, word in ipairs { "--network", "--tmp=no", "--no-tty", "--layer",
+                            "--share=net", "-d", "recipe.lua" } do
+      local first <close> = early.for_options { word, "true" }
+      local wanted <const> = word == "--tmp=no" or word == "--no-tty"
+      assert.equal(wanted and not terminal, first ~= nil, word)
+    end
+  end)
+
+  test("does not mind what is the command's", function()
+    local first <close> = early.for_options { "--readonly", "--", "ls", "-d" }
+    assert.equal(not terminal, first ~= nil)
+  end)
 end)
 
 describe("a walker", function()

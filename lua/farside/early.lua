@@ -10,10 +10,13 @@ local M = {}
 --- What such a process is born into.
 M.kinds = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
 
--- Keys with which a container is no such one, or its making takes longer.
+-- Keys with which a container is no such one, or its making takes longer; and
+-- options that make them.
 local unusual <const> = {
-  "detach", "keep", "landlock", "limits", "name", "network", "setup", "share",
-  "stderr", "stdin", "stdout", "tty", "user",
+  detach = true, keep = true, landlock = true, limits = true, name = true,
+  network = true, setup = true, share = true, stderr = true, stdin = true,
+  stdout = true, tty = true, user = true,
+  image = true, layer = true, publish = true, upper = true,
 }
 
 -- Each may come with a descriptor.
@@ -21,8 +24,8 @@ local most_mounts <const> = 8
 
 local function is_usual(recipe)
   if type(recipe) ~= "table" or getmetatable(recipe) then return false end
-  for _, key in ipairs(unusual) do
-    if recipe[key] ~= nil then return false end
+  for key in pairs(recipe) do
+    if unusual[key] then return false end
   end
   local mounts <const> = recipe.mounts
   return type(recipe.root) ~= "table" and
@@ -71,12 +74,7 @@ function Early:take()
   return process, self.memory
 end
 
---- Starts a process for a recipe that has not been looked at.
--- @param recipe
--- @treturn ?Early to be closed; nil when it would be the wrong one, or could
--- not be started, which the start that follows tells
-function M.start(recipe)
-  if not is_usual(recipe) then return nil end
+local function start()
   local doors <const> = M.doors()
   local self <const> = setmetatable({ doors = doors }, Early)
   local ok, process, memory = pcall(core.walker, M.kinds,
@@ -86,6 +84,39 @@ function M.start(recipe)
     return self
   end
   self:close()
+end
+
+--- Starts a process for a recipe that has not been looked at.
+-- @param recipe
+-- @treturn ?Early to be closed; nil when it would be the wrong one, or could
+-- not be started, which the start that follows tells
+function M.start(recipe)
+  return is_usual(recipe) and start() or nil
+end
+
+-- A terminal is one's own where the caller's is one.
+local function has_terminal()
+  local isatty <const> = core.tty.isatty
+  return isatty(0) and isatty(1)
+end
+
+-- Words that are the command's may be taken for options: they only cost time.
+local function speaks_against(word)
+  local option <const> = word:match "^%-%-([%w-]+)"
+  if option then return unusual[option:gsub("-", "_")] end
+  return word:find "^%-." or word:find "%.lua$"
+end
+
+--- The same for a command line that has not been read.
+-- @tparam {string,...} args
+-- @treturn ?Early
+function M.for_options(args)
+  if has_terminal() then return nil end
+  for _, word in ipairs(args) do
+    if word == "--" then break end
+    if speaks_against(word) then return nil end
+  end
+  return start()
 end
 
 return M

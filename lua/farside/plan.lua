@@ -14,7 +14,6 @@
 local identity <const> = require "farside.plan.identity"
 local files <const> = require "farside.plan.files"
 local furniture <const> = require "farside.plan.furniture"
-local mounts <const> = require "farside.plan.mounts"
 local network <const> = require "farside.plan.network"
 local payload <const> = require "farside.plan.payload"
 local resources <const> = require "farside.plan.resources"
@@ -30,6 +29,11 @@ local function privilege(plan, add, ...)
   for i = first, #plan do plan[i].privilege = true end
 end
 
+-- The part that most recipes have no need of.
+local function with_mounts(name, recipe, ...)
+  if recipe.mounts then require("farside.plan.mounts")[name](...) end
+end
+
 --- The plan for a checked recipe. Pure: no call is made.
 -- @tparam table recipe from farside.recipe
 -- @tparam table facts from farside.host
@@ -40,11 +44,11 @@ function M.make(recipe, facts)
   trees:check()
   local function take_trees()
     files.sources(trees, recipe, facts)
-    mounts.sources(trees, recipe)
+    with_mounts("sources", recipe, trees, recipe)
   end
   identity.lease(plan, recipe, facts)
   files.unpack(trees, recipe, facts, identity.maps(recipe, facts))
-  mounts.unpack(trees, recipe, identity.maps(recipe, facts))
+  with_mounts("unpack", recipe, trees, recipe, identity.maps(recipe, facts))
   if facts.root then take_trees() end
   identity.identity(plan, recipe, facts)
   privilege(plan, resources.by_starter, recipe, facts)
@@ -55,7 +59,7 @@ function M.make(recipe, facts)
   if not facts.root then take_trees() end
   files.files(plan, trees, recipe, facts)
   furniture.furniture(plan, recipe)
-  mounts.mounts(plan, trees, recipe)
+  with_mounts("mounts", recipe, plan, trees, recipe)
   payload.names(plan, recipe)
   network.inside(plan, recipe, facts)
   payload.setup(plan, recipe)

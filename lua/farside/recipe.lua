@@ -2,10 +2,8 @@
 -- checked, and how each is spelled on the command line.
 
 local core <const> = require "farside.core"
-local clock <const> = require "farside.clock"
 local fields <const> = require "farside.fields"
 local identity <const> = require "farside.recipe.identity"
-local mounts <const> = require "farside.recipe.mounts"
 local root <const> = require "farside.recipe.root"
 
 local M = {}
@@ -82,8 +80,13 @@ local function checked_by(module)
   return function(...) return require(module).check(...) end
 end
 
+local function offset(...)
+  return require("farside.clock").offset(...)
+end
+
 local seccomp <const> = checked_by "farside.seccomp"
 local landlock <const> = checked_by "farside.landlock"
+local mounts <const> = checked_by "farside.recipe.mounts"
 local network <const> = checked_by "farside.network.keys"
 local resources <const> = setmetatable({}, { __index = function(_, key)
   return function(...)
@@ -112,7 +115,7 @@ M.keys = {
     help = "the directory it starts in; / when not given" },
   { name = "env", check = fields.map(variable), option = "NAME[=VALUE]",
     help = "a variable; without a value, the caller's is passed on" },
-  { name = "mounts", check = mounts.check,
+  { name = "mounts", check = mounts,
     about = "what is put into the root, a list in order: { bind = DIR, at = "
         .. "PLACE }, { tmpfs = PLACE }, and more" },
   { name = "share", check = share, option = "KIND",
@@ -137,9 +140,9 @@ M.keys = {
     help = "its other groups, in place of those of /etc/group" },
   { name = "userns", check = fields.boolean, default = true, off = "no_userns",
     help = "no further user namespaces can be made inside" },
-  { name = "monotonic", check = clock.offset, option = "OFFSET",
+  { name = "monotonic", check = offset, option = "OFFSET",
     help = "set its monotonic clock so far from the caller's: 5m" },
-  { name = "boottime", check = clock.offset, option = "OFFSET",
+  { name = "boottime", check = offset, option = "OFFSET",
     help = "set its boottime clock so far from the caller's: 30d" },
   { name = "capabilities", check = capabilities, option = "WORDS",
     help = "what its root may do: words of capabilities(7), all or none" },

@@ -1,13 +1,14 @@
 --- farside run: a command, or a recipe, in a container.
 
-local options <const> = require "farside.options"
-local outcome <const> = require "farside.outcome"
-
 local M = { takes = { "file", "command" } }
 
-M.specs = require("farside.container_options").specs
+-- What the options are is loaded when it must be known.
+setmetatable(M, { __index = function(_, key)
+  if key == "specs" then return require("farside.container_options").specs end
+end })
 
 function M.help()
+  local options <const> = require "farside.options"
   return [=[
 usage: farside run [options] [--] command [argument …]
        farside run [options] recipe.lua [-- command [argument …]]
@@ -16,7 +17,7 @@ Runs a command in a container: namespaces of its own over the host's files,
 with a throw-away layer for what is written. A recipe is a Lua file that
 returns a table; options override its keys.
 
-]=] .. options.help(M.specs) .. "\n\n" .. outcome.help
+]=] .. options.help(M.specs) .. "\n\n" .. require("farside.outcome").help
 end
 
 --- A recipe from a file that returns one.
@@ -31,8 +32,21 @@ function M.load(path)
   return recipe
 end
 
+-- A recipe from a command line that is a command.
+local function plain(args)
+  local first <const> = args[1] == "--" and 2 or 1
+  local word <const> = args[first]
+  if not word or first == 1 and (word:find "^%-" or word:find "%.lua$") then
+    return nil
+  end
+  return table.move(args, first, #args, 1, {})
+end
+
 --- A recipe from the command line.
 function M.recipe(word, args)
+  local command <const> = plain(args)
+  if command then return command end
+  local options <const> = require "farside.options"
   local container <const> = require "farside.container_options"
   local values, rest = options.parse(word, container.specs, args)
   local recipe = {}
@@ -56,7 +70,7 @@ end
 -- Who types at a terminal gets one inside, unless it was said otherwise.
 local function interactive(recipe)
   return recipe.tty == nil and not recipe.detach and recipe.session ~= false
-    and recipe.dev ~= false and outcome.interactive()
+    and recipe.dev ~= false and require("farside.outcome").interactive()
 end
 
 -- A detached container is told by its name.
@@ -66,12 +80,19 @@ local function detach(recipe)
   return true, "exit", 0
 end
 
+-- One who then only waits has no garbage worth collecting; who looks after a
+-- terminal or a log makes some.
+local function only_waits(recipe)
+  return not (recipe.tty or recipe.detach or recipe.name)
+end
+
 function M.main(args)
+  local early <close> = require("farside.early").for_options(args)
   local recipe = M.recipe("run", args)
   if interactive(recipe) then recipe.tty = true end
-  local early <close> = require("farside.early").start(recipe)
+  if only_waits(recipe) then collectgarbage "stop" end
   local function run() return require("farside.spawn").run(recipe, early) end
-  return outcome.of(recipe.detach and detach or run, recipe)
+  return require("farside.outcome").of(recipe.detach and detach or run, recipe)
 end
 
 return M

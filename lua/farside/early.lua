@@ -1,7 +1,7 @@
 --- A container's first process ahead of its plan. That a container has all
--- namespaces, and that a walker takes its steps, is known of most by the keys of
--- the recipe alone; so the kernel makes the namespaces while the plan is made.
--- Where it was the wrong guess the process is ended, and another started.
+-- namespaces, and that a walker takes its steps, is known of most by the keys
+-- of the recipe alone; so the kernel makes the namespaces while the plan is
+-- made. Where it was the wrong guess the process is ended, and another started.
 
 local core <const> = require "farside.core"
 

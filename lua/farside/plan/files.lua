@@ -13,8 +13,8 @@ local function idmapped(recipe, facts)
 end
 
 -- Whether the host's files are the root themselves, with nothing above: when
--- nothing is written, nothing is put among them, and nobody inside will have the
--- power to have them written to after all.
+-- nothing is written, nothing is put among them, and nobody inside will have
+-- the power to have them written to after all.
 local function is_bare(recipe, facts)
   return recipe.readonly and facts.furnished and not recipe.capabilities and
     not (recipe.mounts or recipe.network or recipe.setup or recipe.share.user)

@@ -74,11 +74,19 @@ function Early:take()
   return process, self.memory
 end
 
+-- Where a standard stream is closed its number would be another descriptor's.
+local function numbers_are_free(doors)
+  return doors.channel:fileno() > 2 and doors.status_writer:fileno() > 2
+end
+
 local function start()
   local doors <const> = M.doors()
   local self <const> = setmetatable({ doors = doors }, Early)
-  local ok, process, memory = pcall(core.walker, M.kinds,
-    { doors.channel, doors.status_writer })
+  local ok, process, memory = false, nil, nil
+  if numbers_are_free(doors) then
+    ok, process, memory = pcall(core.walker, M.kinds,
+                                { doors.channel, doors.status_writer })
+  end
   if ok then
     self.process, self.memory = process, memory
     return self

@@ -85,6 +85,9 @@ local usual <const> = [[
   recvmmsg recvmmsg_time64 setsockopt getsockopt shutdown
 ]]
 
+--- These calls, separated by white space.
+M.usual = usual
+
 -- What is for the machine and not for one of its containers: whole subsystems
 -- that are seldom needed and often broken into, and what reaches beyond the
 -- container. With the capability before it, a line is allowed.

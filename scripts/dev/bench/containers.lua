@@ -85,55 +85,104 @@ local function start(set)
   } }
 end
 
-local function writable(set)
-  return { title = "a container of /bin/true", group = "containers", {
+-- Containers one after the other from a process that is there. `words` are the
+-- workers' own.
+local function in_process(set, title, ...)
+  local worker <const> = { set.driver, set.here .. "/bench/worker.lua", ... }
+  return { title = title, group = "containers", {
     name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
-    command = { set.driver, set.here .. "/bench/worker.lua" },
+    command = worker,
   }, {
     name = "the same with a ready plan", how = "ask", ours = true,
-    command = { set.driver, set.here .. "/bench/worker.lua", "plan" },
+    command = join(worker, { "plan" }),
   }, {
     name = "C, one process, same calls", how = "ask", reference = true,
     floor = true,
-    command = { set.tools .. "/container", set.filter },
-  }, {
-    name = "farside run", how = "run", ours = true,
-    command = join({ set.driver, "run", "--" }, payload),
-  }, {
-    name = "unshare, own root by sh", how = "run",
-    command = join(unshare, { "sh", set.here .. "/bench/root.sh" }),
-  }, {
-    name = "unshare, host's root", how = "run",
-    command = join(unshare, payload),
-  }, {
-    name = "the same by ns.clone", how = "run", ours = true,
-    command = { set.driver, "-e", (clone:gsub("%s+", " ")) },
+    command = { set.tools .. "/container", set.filter, ... },
   } }
 end
 
-local function readonly(set)
-  return { title = "the host's files read-only", group = "containers",
-    note = "bwrap shares the host's /sys and makes neither clocks nor control "
-      .. "groups", {
-    name = "ns.run, one process", how = "ask", ours = true, wanted = 1.15,
-    command = { set.driver, set.here .. "/bench/worker.lua", "readonly" },
-  }, {
-    name = "C, one process, same calls", how = "ask", reference = true,
-    floor = true,
-    command = { set.tools .. "/container", set.filter, "readonly" },
-  }, {
-    name = "farside run --readonly", how = "run", ours = true,
-    command = join({ set.driver, "run", "--readonly", "--" }, payload),
-  }, {
-    name = "bwrap", how = "run", command = join(M.bwrap, payload),
+---- whole commands, each beside one other ----
+
+-- `words` are the C container's own.
+local function beside(title, set, ours, other, ...)
+  return { title = title, group = "containers", ours, other, {
+    name = "C, whole command", how = "run", floor = true,
+    command = { set.tools .. "/container", set.filter, "once", ... },
   } }
+end
+
+local function farside_run(set, wanted, ...)
+  return { name = "farside run", how = "run", ours = true, wanted = wanted,
+           command = join({ set.driver, "run", ... }, { "--" }, payload) }
+end
+
+-- What unshare(1) has no words for a shell does below it; or neither has it.
+local function beside_unshare(set)
+  local own <const> = beside("beside unshare, a root by sh", set,
+    farside_run(set, 0.95), {
+      name = "unshare", how = "run", reference = true,
+      command = join(unshare, { "sh", set.here .. "/bench/root.sh" }),
+    })
+  local bare <const> = { title = "beside unshare, namespaces alone",
+    group = "containers", {
+      name = "ns.clone", how = "run", ours = true, wanted = 0.95,
+      command = { set.driver, "-e", (clone:gsub("%s+", " ")) },
+    }, {
+      name = "unshare", how = "run", reference = true,
+      command = join(unshare, payload),
+    } }
+  return own, bare
+end
+
+local function beside_bwrap(set)
+  local rows <const> = beside("beside bwrap, read-only", set,
+    farside_run(set, 0.65, "--readonly"),
+    { name = "bwrap", how = "run", reference = true,
+      command = join(M.bwrap, payload) }, "readonly")
+  rows.note = "bwrap shares the host's /sys, makes neither clocks nor control "
+    .. "groups, filters no system calls, and returns while its container "
+    .. "still ends"
+  return rows
+end
+
+-- What needs the host's files in a directory, and root for it; `bundle` is it.
+local function beside_oci(set, bundle)
+  local within <const> = ("'%s' '%s/bench/within.lua' '%s'"):format(
+    set.driver, set.here, bundle)
+  local function table_of(name, wanted, note, command)
+    return { title = "beside " .. name .. ", read-only", group = "containers",
+             within = within, note = note, most = 100,
+             farside_run(set, wanted, "--readonly"), {
+      name = name, how = "run", reference = true,
+      command = words((command:gsub("BUNDLE", bundle))),
+      skipped = not set.root and "it is measured as root" or nil,
+    } }
+  end
+  return table_of("crun", 0.6, "crun makes neither clocks, an init nor a "
+      .. "control group", "crun --cgroup-manager=disabled run "
+      .. "--bundle BUNDLE farside-bench"),
+    table_of("runc", 0.125, "runc makes neither clocks nor an init, but a "
+      .. "control group", "runc run --bundle BUNDLE farside-bench"),
+    table_of("systemd-nspawn", nil, "systemd-nspawn makes no clocks; its init "
+      .. "is as ours", "systemd-nspawn --quiet --directory=BUNDLE/root "
+      .. "--read-only --private-users=100000:65536 --private-network --pipe "
+      .. "--register=no --keep-unit --as-pid2 --link-journal=no "
+      .. "--no-new-privileges=yes --timezone=off --resolv-conf=off /bin/true")
 end
 
 --- The tables.
--- @tparam table set `here`, `tools`, `driver`; `filter`: a file with the
--- default filter of system calls
+-- @tparam table set `here`, `tools`, `driver`, `root`; `filter`: a file with
+-- the default filter of system calls; `files`: what is to be removed in the end
 function M.tables(set)
-  return { start(set), writable(set), readonly(set) }
+  local bundle <const> = dofile(set.here .. "/bench/bundle.lua")()
+  for _, name in ipairs { "/config.json", "/root", "" } do
+    table.insert(set.files, bundle .. name)
+  end
+  local own <const>, bare <const> = beside_unshare(set)
+  return { start(set), in_process(set, "a container of /bin/true"),
+           in_process(set, "the host's files read-only", "readonly"),
+           beside_bwrap(set), own, bare, beside_oci(set, bundle) }
 end
 
 return M

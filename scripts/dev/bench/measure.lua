@@ -19,14 +19,15 @@ local function lines_of(command)
   return lines
 end
 
--- Runs the timer; answers what each round says, or nil and what went wrong.
-local function time(tools, rows, count, warmup, pause)
+-- Runs the timer, by the command `within` if there is one; answers what each
+-- round says, or nil and what went wrong.
+local function time(tools, rows, within, count, warmup, pause)
   local name <const> = os.tmpname()
   local file <close> = assert(io.open(name, "w"))
   for _, row in ipairs(rows) do file:write(spelled(row)) end
   file:close()
-  local lines, reason = lines_of(("'%s/runner' %d %d %d <'%s'"):format(tools,
-    count, warmup, pause, name))
+  local lines, reason = lines_of(("%s '%s/runner' %d %d %d <'%s'"):format(
+    within or "", tools, count, warmup, pause, name))
   os.remove(name)
   return lines, reason
 end
@@ -35,13 +36,14 @@ end
 local function usable(tools, rows)
   local list = {}
   for _, row in ipairs(rows) do
-    local ok, reason = time(tools, { row }, 1, 0, 0)
+    local ok, reason = not row.skipped
+    if ok then ok, reason = time(tools, { row }, rows.within, 1, 0, 0) end
     if ok then
       list[#list + 1] = row
     elseif row.ours then
       error(("bench: %s: %s"):format(row.name, reason), 0)
     else
-      row.skipped = reason
+      row.skipped = row.skipped or reason
     end
   end
   return list
@@ -52,7 +54,8 @@ end
 local function rounds(tools, rows, list, count)
   local function go()
     local warmup <const> = rows.pause and 0 or math.min(count, 5)
-    return assert(time(tools, list, count, warmup, rows.pause or 0))
+    return assert(time(tools, list, rows.within, count, warmup,
+                       rows.pause or 0))
   end
   if not rows.crowd then return go() end
   local crowd <const> = dofile(here .. "/bench/crowd.lua")

@@ -70,6 +70,14 @@ local function random_mac()
   return ("02:fa:%02x:%02x:%02x:%02x"):format(core.read(file, 4):byte(1, 4))
 end
 
+-- A container could be this machine's router for all that is beyond it, by
+-- saying so. ENOENT: there is no IPv6.
+local function ignore_routers(name)
+  local path <const> = "/proc/sys/net/ipv6/conf/" .. name .. "/accept_ra"
+  local file <close> = core.openat2(nil, path, "wronly", { optional = true })
+  if file then core.write(file, "0") end
+end
+
 -- A bridge takes the lowest MAC address of its ports, and changes it as they
 -- come and go, unless it has got one.
 local function make_bridge(want)
@@ -79,6 +87,7 @@ local function make_bridge(want)
   end
   link.add { name = want.bridge, kind = "bridge", group = lease.group,
              mtu = want.mtu, address = random_mac(), up = true }
+  ignore_routers(want.bridge)
   for _, one in ipairs(intended(want)) do
     core.address.add(want.bridge, { tostring(one), nodad = true })
   end

@@ -316,3 +316,19 @@ describe("a hostile archive", function()
     assert.equal("x", containers.read(outside .. "/f"))
   end)
 end)
+
+describe("a record of a container", function()
+  test("has nothing called that undoes nothing", function()
+    local registry <const> = require "farside.registry"
+    local before <const> = ns.getcwd()
+    local dir <close> = ns.openat2(nil, t.tmpdir(), "rdonly,directory")
+    local gone <const> = registry.identity(ns.getpid())
+    gone.start = "0" -- it is somebody else's by now
+    local record <const> = registry.settle(dir, {
+      name = "x", status = "running", supervisor = gone,
+      undo = { { "chdir", "/" } },
+    })
+    assert.equal("'chdir' undoes nothing", record.failure)
+    assert.equal(before, ns.getcwd())
+  end)
+end)

@@ -39,6 +39,7 @@ local function run_in_child(sheet, ...)
 end
 
 local function enter(caller, target)
+  core.prctl("dumpable", false)
   local joined = joins.join(target)
   if joined.user then joins.become_root() end
   joins.shield(joined)

@@ -206,8 +206,17 @@ end
 
 ---- putting right ----
 
+-- What may be called so: a record is a file, and no program.
+local undoing <const> = {
+  ["cgroup.remove"] = true, ["network.unplug"] = true,
+  ["network.withdraw"] = true,
+}
+
 -- Makes a public call that is given by its name and arguments.
 local function call(list)
+  if not undoing[list[1]] then
+    error(("'%s' undoes nothing"):format(list[1]), 0)
+  end
   local fn = require "farside"
   for word in list[1]:gmatch "[^.]+" do fn = fn[word] end
   fn(table.unpack(list, 2))

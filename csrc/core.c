@@ -39,8 +39,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_feature,
   far_open_netlink,
   far_open_inet,
-  far_open_lock,
-  far_open_nft,
+  far_open_sockdiag,
   far_open_icmp,
   far_open_icmpsocket,
 };

@@ -245,8 +245,7 @@ void far_open_nft(lua_State *L);
 void far_open_feature(lua_State *L);
 void far_open_netlink(lua_State *L);
 void far_open_inet(lua_State *L);
-void far_open_lock(lua_State *L);
-void far_open_nft(lua_State *L);
+void far_open_sockdiag(lua_State *L);
 void far_open_icmp(lua_State *L);
 void far_open_icmpsocket(lua_State *L);
 

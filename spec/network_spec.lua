@@ -158,6 +158,44 @@ describe("on a bridge, containers", function()
     end)
   end)
 
+  it("leave rules that are there alone, and put those right that are not",
+    function()
+      t.needs "nft"
+      networks.apart(function()
+        local function rules()
+          return (networks.ruleset():gsub("elements = %b{}\n%s*", ""))
+        end
+        local one <close> = start("echo ready; exec sleep 1000", {
+          network = with { nat = true, publish = { "8080:80" } } })
+        local before <const> = rules()
+        networks.nft "flush chain inet farside forward"
+        assert.not_equal(before, rules())
+        for i = 3, 4 do
+          local other <close> = start("echo ready; exec sleep 1000", {
+            network = { bridge = "br0", address = "10.7.0." .. i .. "/24",
+                        nat = true } })
+          assert.equal(before, rules())
+          stop(other)
+        end
+        stop(one)
+        nothing_left()
+      end)
+    end)
+
+  it("know at which ports programs wait", function()
+    t.needs "perl"
+    networks.apart(function()
+      assert.same({}, ns.listening "tcp")
+      local listener <close> = networks.listener()
+      assert.same({ [80] = true }, ns.listening "tcp")
+      assert.same({}, ns.listening "udp")
+      listener:close()
+      assert.same({}, ns.listening "tcp")
+      assert.has_error(function() ns.listening "sctp" end, "bad argument #1 "
+        .. "to 'listening' (unknown protocol 'sctp' (expected tcp, udp))")
+    end)
+  end)
+
   it("publish nothing twice, and what ended can be published again",
     function()
       t.needs "nft"

@@ -170,14 +170,36 @@ end
 
 local function present() return core.nft_table("inet", "farside") end
 
---- All that is in the table; nil when there is none.
--- @treturn table|nil a list of { set, key, value, owner }
-function M.elements()
+-- What nft says of the table; nil when there is none.
+local function listing()
   if not present() then return nil end
   local ok, text, said = program.run {
     "nft", "--numeric-protocol", "list", "table", "inet", "farside",
   }
-  return ok and parse(text) or failed(said)
+  return ok and text or failed(said)
+end
+
+--- All that is in the table; nil when there is none.
+-- @treturn table|nil a list of { set, key, value, owner }
+function M.elements()
+  local text <const> = listing()
+  return text and parse(text)
+end
+
+-- The chains of a declaration or a listing, in one spelling.
+local function chains(text)
+  local list = {}
+  for chain in text:gmatch "chain [%w_]+ %b{}" do
+    list[#list + 1] = chain:gsub("%s+", " "):gsub(" policy accept;", "")
+  end
+  return table.concat(list, "\n")
+end
+
+-- The declaration, unless the rules are there as it has them: the kernel waits
+-- long before rules that were replaced are gone.
+local function declared(text)
+  local there <const> = text and chains(text) == chains(declaration)
+  return there and "" or declaration
 end
 
 local function same(one, other)
@@ -209,7 +231,8 @@ local function part(elements, wires)
 end
 
 local function change(living, new)
-  local elements <const> = M.elements()
+  local text <const> = listing()
+  local elements <const> = text and parse(text)
   local going, staying, used = part(elements or {}, living())
   if new and #new > 0 then
     for _, element in ipairs(new) do
@@ -220,7 +243,7 @@ local function change(living, new)
                    { container = there.value, owner = there.owner })
       end
     end
-    apply(declaration .. delete(going) .. add(new))
+    apply(declared(text) .. delete(going) .. add(new))
   elseif elements and not used then
     apply "delete table inet farside\n"
   elseif #going > 0 then

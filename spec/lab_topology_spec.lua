@@ -224,6 +224,17 @@ r1  router  eth0 10.0.0.1/16, eth1 10.2.0.2/16, eth2 10.3.0.2/16
     assert.matches('\n  "h1" %-%- "r1";\n}\n$', text)
   end)
 
+  it("shows an interface whatever bytes it is named with", function()
+    local lab <const> = ns.lab()
+    local r <const> = lab:router "r"
+    lab:link(r, lab:host "a", { name = "\xff\27" })
+    lab:link(r, lab:host "b")
+    for _, kind in ipairs { "text", "dot", "svg" } do
+      assert.matches([[\xff\x1b 10.0.0.1/16]], lab:draw(kind):gsub("\\\\", "\\"),
+                     1, true)
+    end
+  end)
+
   it("has its kind among the known ones", function()
     assert.equal("draw: text, dot, svg expected, got 'png'",
       message(triangle().draw, triangle(), "png"))

@@ -3,6 +3,7 @@
 -- shortest ways from its middle; the links that are not in the tree are drawn
 -- from one place in it to another.
 
+local columns <const> = require "farside.columns"
 local topology <const> = require "farside.lab.topology"
 
 local M = {}
@@ -47,7 +48,7 @@ local function address_lines(node)
   for _, one in ipairs(node.ends) do
     for _, address in ipairs(one.addresses) do
       lines[#lines + 1] = #node.ends > 1
-        and one.name .. " " .. address.text or address.text
+        and columns.printable(one.name) .. " " .. address.text or address.text
     end
   end
   return lines

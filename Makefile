@@ -46,7 +46,7 @@ CORE_OBJ   := $(CORE_SRC:csrc/%.c=$(O)/obj/%.o)
 DRIVER_OBJ := $(DRIVER_SRC:csrc/%.c=$(O)/obj/%.o) $(O)/obj/embedded.o
 WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
-BENCH      := $(addprefix $(O)/bench/,container runner network nothing)
+BENCH      := $(addprefix $(O)/bench/,container runner network nothing floor)
 FUZZER     := $(B)/fuzz/fuzz
 FAULT      := $(if $(filter x86_64,$(MACHINE)),$(O)/fault/inject)
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
@@ -133,7 +133,8 @@ docs: need-docs $(MANUAL) ## the reference from the comments: HTML, manual pages
 	@! grep -v 'contains no items\|^format:\|^reading' $(B)/docs/log
 
 bench: need-bench all $(BENCH) ## measure Farside beside others (BENCHFLAGS)
-	$(DRIVER) scripts/dev/bench.lua --json $(B)/bench.json $(BENCHFLAGS)
+	$(DRIVER) scripts/dev/bench.lua --json $(B)/bench.json \
+	  --svg $(B)/bench.svg $(BENCHFLAGS)
 
 # What is fuzzed, all of it when FUZZ says nothing, and for how long each.
 FUZZ    ?=
@@ -235,6 +236,7 @@ $(O)/bench/container: $(addprefix scripts/dev/bench/,container.c host.c \
 $(O)/bench/runner: scripts/dev/bench/runner.c
 $(O)/bench/network: scripts/dev/bench/network.c
 $(O)/bench/nothing: scripts/dev/bench/nothing.c
+$(O)/bench/floor: scripts/dev/bench/floor.c csrc/sys.h
 $(O)/bench/nothing $(O)/bench/runner: LDFLAGS += -static
 $(BENCH): Makefile | need-build
 	@mkdir -p $(@D)
@@ -256,7 +258,7 @@ $(B)/fuzz/obj/walker.o: $(WALKER)
 
 $(FUZZER): scripts/dev/fuzz/fuzz.c $(FUZZ_OBJ)
 	$(call say,LD) $(FUZZ_CC) -std=c11 $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer \
-	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=mount -o $@ $^ \
+	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=bind,--wrap=mount -o $@ $^ \
 	  $(driver_libs)
 
 # What makes a system call fail, by the registers of x86-64.

@@ -56,9 +56,25 @@ describe("the benchmark", function()
     end
   end)
 
+  it("draws them", function()
+    local text, ok = bench("--count", "1", "--svg", "-", "start")
+    assert.is_true(ok, text)
+    assert.matches("^<svg .*>start of an interpreter<.*</svg>\n$", text)
+    assert.matches(">farside %-e ''<", text)
+    assert.matches('class="t%-time"', text) -- what is wanted
+  end)
+
+  it("tells what the first and the last of many cost", function()
+    t.needs "userns"
+    local text, ok = bench("--count", "2", "many")
+    assert.is_true(ok, text)
+    assert.matches("\n  ns.run, the last tenth" .. (" +" .. number):rep(3)
+                   .. " +%d+%.%d%d +1.10 +%d", text)
+  end)
+
   it("refuses what it does not know", function()
-    assert.equal("usage: bench.lua [--count N] [--json FILE] "
-      .. "[start | containers | list | links | routes | labs]...\n",
+    assert.equal("usage: bench.lua [--count N] [--json FILE] [--svg FILE] "
+      .. "[start | containers | many | list | links | routes | labs]...\n",
       (bench "--fast"))
   end)
 end)

@@ -1,7 +1,7 @@
 --- Measures the driver, containers and networks beside others: `make bench`, or
 -- `build/farside scripts/dev/bench.lua [--count N] [--json FILE]
--- [GROUP…]`, a group being one of those below; FILE "-" is the standard output,
--- which then has nothing else.
+-- [--svg FILE] [GROUP…]`, a group being one of those below; FILE "-" is the
+-- standard output, which then has nothing else.
 --
 -- All rows of a table are taken in turn, in a random order each round, by the
 -- timer bench/runner.c; so what else the machine does falls on all alike, and
@@ -15,11 +15,11 @@ local function part(name)
   return dofile(("%s/bench/%s.lua"):format(here, name))
 end
 
-local groups <const> = { "start", "containers", "list", "links", "routes",
-                         "labs" }
+local groups <const> = { "start", "containers", "many", "list", "links",
+                         "routes", "labs" }
 
 local function usage()
-  error("usage: bench.lua [--count N] [--json FILE] "
+  error("usage: bench.lua [--count N] [--json FILE] [--svg FILE] "
     .. "[" .. table.concat(groups, " | ") .. "]...", 0)
 end
 
@@ -35,6 +35,7 @@ takes["--count"] = function(set, value)
 end
 
 takes["--json"] = function(set, value) set.json = value or usage() end
+takes["--svg"] = function(set, value) set.svg = value or usage() end
 
 local function options()
   local build <const> = driver:match "^(.*)/" or "."
@@ -54,7 +55,7 @@ local function options()
     end
     i = i + 1
   end
-  set.quiet = set.json == "-"
+  set.quiet = set.json == "-" or set.svg == "-"
   return set
 end
 
@@ -90,6 +91,7 @@ local function main(set)
     if not set.quiet then print(report.text(rows)) end
   end
   if set.json then write(set.json, report.json(all, facts)) end
+  if set.svg then write(set.svg, part("plot").draw(all, facts)) end
 end
 
 local ok, message = pcall(function()

@@ -5,17 +5,24 @@
 -- to their end and of those that are stopped; then what is left: descriptors,
 -- children, mounts, and memory of the driver. Each container has a bare clone
 -- into new namespaces beside it, so that what else the machine does falls on
--- both: the ratio of ratios tells.
+-- both: the ratio of ratios tells. With --samples it is for bench.lua: a line
+-- for each row of growth.lua's tables, with the memory and the times.
 
-local count, together = 1000, 200
-for i = 1, #arg, 2 do
-  local number <const> = assert(math.tointeger(arg[i + 1]), "number expected")
-  if arg[i] == "--count" then
-    count = number
-  elseif arg[i] == "--together" then
-    together = number
+local count, together, samples = 1000, 200, false
+local i = 1
+while arg[i] do
+  if arg[i] == "--samples" then
+    samples, i = true, i + 1
   else
-    error("unknown option " .. arg[i], 0)
+    local number <const> = assert(math.tointeger(arg[i + 1]), "number expected")
+    if arg[i] == "--count" then
+      count = number
+    elseif arg[i] == "--together" then
+      together = number
+    else
+      error("unknown option " .. arg[i], 0)
+    end
+    i = i + 2
   end
 end
 
@@ -69,13 +76,20 @@ local function bare()
            function() end):wait()
 end
 
-local function measure(name, fn)
+-- The times of containers, and of the bare clones beside them.
+local function alternate(fn)
   local times, plain = {}, {}
   for _ = 1, count do
     timed(times, fn)
     timed(plain, bare)
   end
-  local tenth <const> = math.max(1, count // 10)
+  return times, plain
+end
+
+local tenth <const> = math.max(1, count // 10)
+
+local function measure(name, fn)
+  local times <const>, plain <const> = alternate(fn)
   local first <const>, last <const> =
     median(times, 1, tenth), median(times, count - tenth + 1, count)
   local plain_first <const>, plain_last <const> =
@@ -96,28 +110,71 @@ local function stop()
   assert(how == "signal" and code == 15)
 end
 
+-- The times of starting, of one more program in each, and of ending them.
 local function at_once()
-  local running = {}
-  local before <const> = ns.monotonic()
-  for i = 1, together do running[i] = ns.spawn { "/bin/sleep", "1000" } end
-  local started <const> = ns.monotonic()
-  for _, container in ipairs(running) do assert(container:exec "true") end
-  local joined <const> = ns.monotonic()
-  for _, container in ipairs(running) do container:close() end
-  print(("%d at once: started in %.2f s, one more program in each %.2f s, "
-         .. "ended in %.2f s"):format(together, started - before,
-                                      joined - started,
-                                      ns.monotonic() - joined))
+  local running, started, joined, ended = {}, {}, {}, {}
+  for k = 1, together do
+    timed(started, function()
+      running[k] = ns.spawn { "/bin/sleep", "1000" }
+    end)
+  end
+  for _, container in ipairs(running) do
+    timed(joined, function() assert(container:exec "true") end)
+  end
+  for _, container in ipairs(running) do
+    timed(ended, function() container:close() end)
+  end
+  return started, joined, ended
+end
+
+local function sum(times)
+  local all = 0
+  for _, time in ipairs(times) do all = all + time end
+  return all
+end
+
+---- for the benchmark ----
+
+local function peak()
+  local file <close> = assert(io.open "/proc/self/status")
+  return file:read "a":match "VmHWM:%s*(%d+)"
+end
+
+-- A part of the times as a line, in nanoseconds.
+local function tell(times, from, to)
+  local line <const> = { peak() }
+  for k = from, to do line[#line + 1] = times[k] * 1e9 // 1 | 0 end
+  print(table.concat(line, "\t"))
+end
+
+local function tell_ends(times)
+  local part <const> = math.max(1, #times // 10)
+  tell(times, 1, part)
+  tell(times, #times - part + 1, #times)
 end
 
 run() -- whatever is loaded late is loaded now
 stop()
 ns.spawn { "/bin/sleep", "1" }:close()
+if samples then
+  local times <const>, plain <const> = alternate(run)
+  tell_ends(times)
+  tell_ends(plain)
+  local started <const>, joined <const>, ended <const> = at_once()
+  tell_ends(started)
+  tell_ends(joined)
+  tell_ends(ended)
+  return
+end
+
 local before <const> = look()
 measure(count .. " to their end", run)
 measure(count .. " stopped", stop)
-at_once()
-for i, thing in ipairs(look()) do
-  print(("%-12s %7d before %7d after"):format(thing[1], before[i][2],
+local started <const>, joined <const>, ended <const> = at_once()
+print(("%d at once: started in %.2f s, one more program in each %.2f s, "
+       .. "ended in %.2f s"):format(together, sum(started), sum(joined),
+                                    sum(ended)))
+for k, thing in ipairs(look()) do
+  print(("%-12s %7d before %7d after"):format(thing[1], before[k][2],
                                               thing[2]))
 end

@@ -29,7 +29,8 @@ local peers <const> = {
   { "ip", "ip -V" },
   { "python", "/usr/bin/python3 --version" },
   { "pyroute2",
-    "/usr/bin/python3 -c 'import pyroute2; print(pyroute2.__version__)'" },
+    "/usr/bin/python3 -c 'from importlib.metadata import version; "
+      .. "print(version(\"pyroute2\"))'" },
   { "mininet", "mn --version" },
 }
 

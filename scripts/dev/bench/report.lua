@@ -9,25 +9,33 @@ local function quantile(sorted, q)
   return sorted[math.max(1, math.ceil(q * #sorted))] / 1e6
 end
 
+local function medians(row)
+  row.median = quantile(row.samples, 0.5)
+  row.low = quantile(row.samples, 0.25)
+  row.high = quantile(row.samples, 0.75)
+end
+
 --- Adds to each row its `median`, `low` and `high` (the quartiles), in
 -- milliseconds, `ratio`, to the table's reference, and `floor_ratio`, to what
 -- the bare system calls cost.
 -- @tparam table rows with `samples`
 function M.summarize(rows)
   local reference, floor
+  local by_name <const> = {}
   for _, row in ipairs(rows) do
     if row.samples then
-      row.median = quantile(row.samples, 0.5)
-      row.low, row.high = quantile(row.samples, 0.25),
-                          quantile(row.samples, 0.75)
+      medians(row)
+      by_name[row.name] = row.median
       if row.reference then reference = row.median end
-      if row.floor then floor = row.median end
+      if row.floor == true then floor = row.median end
     end
   end
   for _, row in ipairs(rows) do
     local median <const> = row.median
+    local own <const> = row.floor == true and median or by_name[row.floor]
+      or floor
     row.ratio = median and reference and median / reference
-    row.floor_ratio = median and floor and median / floor
+    row.floor_ratio = median and own and median / own
   end
 end
 

@@ -273,7 +273,6 @@ preferred_life_time (seconds, 4294967295 for ever), nodad, tentative, dynamic…
 */
 static int bind_list(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
   far_request_list(L, &r, &list, filters);
   return far_list(L, &r, far_push_address);
 }

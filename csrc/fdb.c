@@ -28,22 +28,7 @@ static const struct far_word flags[] = {
 static void put_flags(lua_State *L, struct far_request *r,
                       const struct far_attr *a) {
   struct ndmsg *m = far_header(r);
-  if (!lua_istable(L, -1))
-    far_bad_value(L, r, a->name, "list");
-  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-    m->ndm_flags |= (uint8_t)far_word_of(L, r, a->name, flags);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-}
-
-static void put_flag(lua_State *L, struct far_request *r,
-                     const struct far_attr *a) {
-  struct ndmsg *m = far_header(r);
-  if (!lua_isboolean(L, -1))
-    far_bad_value(L, r, a->name, "boolean");
-  if (lua_toboolean(L, -1))
-    m->ndm_flags |= (uint8_t)a->type;
+  m->ndm_flags |= (uint8_t)far_words_of(L, r, a->name, flags);
 }
 
 /* A master that is told, or true: the entry is for the bridge. */
@@ -51,7 +36,7 @@ static void put_master(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
   struct ndmsg *m = far_header(r);
   if (lua_isboolean(L, -1)) {
-    put_flag(L, r, a);
+    far_neighbour_flag.put(L, r, a);
     return;
   }
   if (lua_type(L, -1) != LUA_TSTRING)
@@ -78,7 +63,6 @@ static void push_state(lua_State *L, const struct far_source *s,
 
 static const struct far_codec state = {put_state, push_state, .header = true};
 static const struct far_codec flag_list = {.put = put_flags};
-static const struct far_codec flag = {.put = put_flag};
 static const struct far_codec master = {.put = put_master};
 
 static const struct far_attr attrs[] = {
@@ -88,7 +72,7 @@ static const struct far_attr attrs[] = {
   {"ifindex", AT(ndm_ifindex), &far_head_link_at, NULL, FAR_TOLD},
   {"master", NDA_MASTER, &far_link, NULL, FAR_READ},
   {"master", NTF_MASTER, &master, NULL, FAR_WRITE},
-  {"self", NTF_SELF, &flag, NULL, FAR_WRITE},
+  {"self", NTF_SELF, &far_neighbour_flag, NULL, FAR_WRITE},
   {"state", 0, &state, NULL, 0},
   {"flags", AT(ndm_flags), &far_head_bits8, flags, FAR_READ},
   {"flags", 0, &flag_list, NULL, FAR_WRITE},
@@ -124,9 +108,7 @@ static const struct far_verb
 
 static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, call);
+  far_request_table(L, &r, call);
   struct ndmsg *m = far_header(&r);
   m->ndm_family = AF_BRIDGE;
   m->ndm_state = NUD_PERMANENT;
@@ -176,10 +158,7 @@ static int bind_delete(lua_State *L) { return change(L, &delete); }
 
 void far_push_fdb(lua_State *L, const struct far_request *r,
                   struct nlmsghdr *h) {
-  const struct far_source s = {r->nl, nlmsg_data(h)};
-  lua_createtable(L, 0, 8);
-  far_push_table(L, &s, attrs, nlmsg_attrdata(h, sizeof(struct ndmsg)),
-                 nlmsg_attrlen(h, sizeof(struct ndmsg)));
+  far_push_message(L, r, attrs, h, sizeof(struct ndmsg));
 }
 
 static const struct far_attr filters[] = {
@@ -198,7 +177,6 @@ state, flags, vlan, dst…; and ifindex
 */
 static int bind_list(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
   far_request_list(L, &r, &list, filters);
   ((struct ndmsg *)far_header(&r))->ndm_family = AF_BRIDGE;
   return far_list(L, &r, far_push_fdb);

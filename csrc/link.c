@@ -297,9 +297,7 @@ that they are about in `attribute`. See rtnetlink(7), ip-link(8).
 */
 static int bind_add(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, &add);
+  far_request_table(L, &r, &add);
   far_need(L, &r, 1, "name");
   far_need(L, &r, 1, "kind");
   const struct far_kind *kind = kind_in(L, &r, 1);

@@ -177,15 +177,9 @@ static const struct far_word vlan_flags[] = {
 static void put_vlan_flags(lua_State *L, struct far_request *r,
                            const struct far_attr *a) {
   struct ifla_vlan_flags both = {0, 0};
-  if (!lua_istable(L, -1))
-    far_bad_value(L, r, a->name, "list");
   for (const struct far_word *w = vlan_flags; w->name != NULL; w++)
     both.mask |= (uint32_t)w->bits;
-  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-    both.flags |= (uint32_t)far_word_of(L, r, a->name, vlan_flags);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
+  both.flags = (uint32_t)far_words_of(L, r, a->name, vlan_flags);
   far_put(L, r, a->type, &both, sizeof both);
 }
 

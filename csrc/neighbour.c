@@ -1,6 +1,6 @@
 /*
- * Neighbours (ARP and NDP) and the forwarding database of bridges: two tables
- * behind one kind of message.
+ * Neighbours (ARP and NDP). The forwarding database of bridges is made of the
+ * same messages: see fdb.c.
  */
 #define _GNU_SOURCE
 #include <linux/neighbour.h>
@@ -39,14 +39,7 @@ static const struct far_word protocols[] = {
 static void put_states(lua_State *L, struct far_request *r,
                        const struct far_attr *a) {
   struct ndmsg *m = far_header(r);
-  if (!lua_istable(L, -1))
-    far_bad_value(L, r, a->name, "list");
-  m->ndm_state = 0;
-  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-    m->ndm_state |= (uint16_t)far_word_of(L, r, a->name, states);
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
+  m->ndm_state = (uint16_t)far_words_of(L, r, a->name, states);
 }
 
 static void push_states(lua_State *L, const struct far_source *s,
@@ -77,7 +70,9 @@ static void push_flag(lua_State *L, const struct far_source *s,
 static const struct far_codec state_list = {
   put_states, push_states, .header = true,
 };
-static const struct far_codec flag = {put_flag, push_flag, .header = true};
+const struct far_codec far_neighbour_flag = {
+  put_flag, push_flag, .header = true,
+};
 
 static const struct far_attr attrs[] = {
   {"to", NDA_DST, &far_ip, NULL, FAR_WRITE},
@@ -88,10 +83,10 @@ static const struct far_attr attrs[] = {
   {"lladdr", NDA_LLADDR, &far_lladdr, NULL, 0},
   {"nud", AT(ndm_state), &far_head_word16, nud, FAR_WRITE},
   {"state", 0, &state_list, NULL, 0},
-  {"router", NTF_ROUTER, &flag, NULL, 0},
-  {"proxy", NTF_PROXY, &flag, NULL, 0},
-  {"extern_learn", NTF_EXT_LEARNED, &flag, NULL, 0},
-  {"offload", NTF_OFFLOADED, &flag, NULL, FAR_TOLD},
+  {"router", NTF_ROUTER, &far_neighbour_flag, NULL, 0},
+  {"proxy", NTF_PROXY, &far_neighbour_flag, NULL, 0},
+  {"extern_learn", NTF_EXT_LEARNED, &far_neighbour_flag, NULL, 0},
+  {"offload", NTF_OFFLOADED, &far_neighbour_flag, NULL, FAR_TOLD},
   {"protocol", NDA_PROTOCOL, &far_word8, protocols, 0},
   {"probes", NDA_PROBES, &far_u32, NULL, FAR_TOLD},
   {NULL, 0, NULL, NULL, 0},
@@ -119,9 +114,7 @@ static const struct far_verb
 
 static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, call);
+  far_request_table(L, &r, call);
   struct ndmsg *m = far_header(&r);
   m->ndm_state = NUD_PERMANENT;
   far_put_table(L, &r, 1, attrs, NULL);
@@ -160,10 +153,7 @@ static int bind_delete(lua_State *L) { return change(L, &delete); }
 
 void far_push_neighbour(lua_State *L, const struct far_request *r,
                         struct nlmsghdr *h) {
-  const struct far_source s = {r->nl, nlmsg_data(h)};
-  lua_createtable(L, 0, 8);
-  far_push_table(L, &s, attrs, nlmsg_attrdata(h, sizeof(struct ndmsg)),
-                 nlmsg_attrlen(h, sizeof(struct ndmsg)));
+  far_push_message(L, r, attrs, h, sizeof(struct ndmsg));
 }
 
 /* What ip does not show: links' own addresses and the like, and what is not
@@ -191,7 +181,7 @@ static const struct far_attr filters[] = {
   {"family", AT(ndm_family), &far_head_family, NULL, 0},
   {"dev", NDA_IFINDEX, &far_link, NULL, 0},
   {"master", NDA_MASTER, &far_link, NULL, 0},
-  {"proxy", NTF_PROXY, &flag, NULL, 0},
+  {"proxy", NTF_PROXY, &far_neighbour_flag, NULL, 0},
   {"all", 0, &all, NULL, 0},
   {NULL, 0, NULL, NULL, 0},
 };
@@ -208,7 +198,6 @@ those that need no finding out, such as multicast addresses)
 */
 static int bind_list(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
   far_request_list(L, &r, &list, filters);
   return far_list(L, &r, r.bits ? far_push_neighbour : push_known);
 }

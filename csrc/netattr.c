@@ -83,6 +83,15 @@ void far_push_table(lua_State *L, const struct far_source *s,
   }
 }
 
+void far_push_message(lua_State *L, const struct far_request *r,
+                      const struct far_attr *attrs, struct nlmsghdr *h,
+                      int header) {
+  const struct far_source s = {r->nl, nlmsg_data(h)};
+  lua_createtable(L, 0, 8);
+  far_push_table(L, &s, attrs, nlmsg_attrdata(h, header),
+                 nlmsg_attrlen(h, header));
+}
+
 /* ---- naming ---- */
 
 /* Pushes the name of the attribute at `where`, behind what is on top. */
@@ -139,9 +148,17 @@ void far_need(lua_State *L, const struct far_request *r, int index,
   lua_pop(L, 1);
 }
 
+void far_request_table(lua_State *L, struct far_request *r,
+                       const struct far_verb *call) {
+  far_at_most(L, 1);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  far_request(L, r, call);
+}
+
 void far_request_list(lua_State *L, struct far_request *r,
                       const struct far_verb *call,
                       const struct far_attr *filters) {
+  far_at_most(L, 1);
   lua_settop(L, 1);
   far_request(L, r, call);
   if (lua_isnil(L, 1))
@@ -335,6 +352,19 @@ uint64_t far_word_of(lua_State *L, const struct far_request *r,
   luaL_pushresult(&b);
   lua_insert(L, -2);
   return (uint64_t)far_bad_value(L, r, field, lua_tostring(L, -2));
+}
+
+uint64_t far_words_of(lua_State *L, const struct far_request *r,
+                      const char *field, const struct far_word *words) {
+  uint64_t bits = 0;
+  if (!lua_istable(L, -1))
+    far_bad_value(L, r, field, "list");
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    bits |= far_word_of(L, r, field, words);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return bits;
 }
 
 static void put_word(lua_State *L, struct far_request *r,

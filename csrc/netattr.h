@@ -85,8 +85,17 @@ size_t far_ip_size(const struct far_address *ip);
 struct far_address far_ip_check(lua_State *L, struct far_request *r,
                                 const char *field, bool prefix);
 
+/* Pushes a table of the fields of a message, whose header has so many bytes. */
+void far_push_message(lua_State *L, const struct far_request *r,
+                      const struct far_attr *attrs, struct nlmsghdr *h,
+                      int header);
+
+/* Begins a request about what the table describes that is the only argument. */
+void far_request_table(lua_State *L, struct far_request *r,
+                       const struct far_verb *call);
+
 /* Begins a request for a list, with the filters of the table that argument 1
- * may be. */
+ * may be, and no other. */
 void far_request_list(lua_State *L, struct far_request *r,
                       const struct far_verb *call,
                       const struct far_attr *filters);
@@ -101,6 +110,10 @@ void far_push_on(lua_State *L, const struct far_request *r, int link);
 /* The bits of the word on top; complains where there is none. */
 uint64_t far_word_of(lua_State *L, const struct far_request *r,
                      const char *field, const struct far_word *words);
+
+/* The same of the list of words on top. */
+uint64_t far_words_of(lua_State *L, const struct far_request *r,
+                      const char *field, const struct far_word *words);
 
 /* The value on top as an integer. */
 lua_Integer far_integer(lua_State *L, const struct far_request *r,

@@ -20,6 +20,7 @@ const struct far_area far_areas[] = {
   {"fdb", far_fdb_functions},
   {"qdisc", far_qdisc_functions},
   {"class", far_class_functions},
+  {"nexthop", far_nexthop_functions},
   {"nsid", far_nsid_functions},
   {NULL, NULL},
 };

@@ -166,6 +166,10 @@ size_t far_batch_sent(const struct far_batch *b);
 /* Pushes the handle of the batch at 1. */
 void far_batch_push_handle(lua_State *L);
 
+/* Makes a request of what removes a next hop: its number, nothing else. */
+void far_nexthop_delete(lua_State *L, struct far_request *r,
+                        struct far_netlink *nl, uint32_t id);
+
 /* The method that takes back what was made (undo.c). */
 int far_batch_undo(lua_State *L);
 
@@ -214,6 +218,7 @@ extern const luaL_Reg far_neighbour_functions[];
 extern const luaL_Reg far_fdb_functions[];
 extern const luaL_Reg far_qdisc_functions[];
 extern const luaL_Reg far_class_functions[];
+extern const luaL_Reg far_nexthop_functions[];
 extern const luaL_Reg far_nsid_functions[];
 
 /* Pushes a new handle, closed. */

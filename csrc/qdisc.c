@@ -170,9 +170,7 @@ static void put_options(lua_State *L, struct far_request *r,
 
 static int make(lua_State *L, const struct far_verb *call) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, call);
+  far_request_table(L, &r, call);
   struct tcmsg *m = far_header(&r);
   m->tcm_parent = call->attrs == attrs ? TC_H_ROOT : 0;
   const struct far_qdisc *kind = kind_of(L, &r);
@@ -323,7 +321,6 @@ The queueing disciplines of all links, or of one.
 */
 static int bind_list(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
   far_request_list(L, &r, &list, filters);
   int index = ((struct tcmsg *)far_header(&r))->tcm_ifindex;
   far_list(L, &r, far_push_qdisc);

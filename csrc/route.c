@@ -56,32 +56,6 @@ static void push_prefix(lua_State *L, const struct far_source *s,
 
 static const struct far_codec prefix = {put_prefix, push_prefix, .size = 0};
 
-/* ---- flags ---- */
-
-static void put_flags(lua_State *L, struct far_request *r,
-                      const struct far_attr *a) {
-  struct rtmsg *m = far_header(r);
-  if (!lua_istable(L, -1))
-    far_bad_value(L, r, a->name, "list");
-  for (lua_Integer i = 1; lua_geti(L, -1, i) == LUA_TSTRING; i++) {
-    if (strcmp(lua_tostring(L, -1), "onlink") == 0)
-      m->rtm_flags |= RTNH_F_ONLINK; /* the others are the kernel's to set */
-    lua_pop(L, 1);
-  }
-  lua_pop(L, 1);
-}
-
-static void put_onlink(lua_State *L, struct far_request *r,
-                       const struct far_attr *a) {
-  if (!lua_isboolean(L, -1))
-    far_bad_value(L, r, a->name, "boolean");
-  if (lua_toboolean(L, -1))
-    ((struct rtmsg *)far_header(r))->rtm_flags |= RTNH_F_ONLINK;
-}
-
-static const struct far_codec flag_list = {.put = put_flags};
-static const struct far_codec onlink = {.put = put_onlink};
-
 /* ---- metrics: ip tells a list of one table ---- */
 
 static void put_metrics(lua_State *L, struct far_request *r,
@@ -195,8 +169,8 @@ static const struct far_attr attrs[] = {
   {"type", AT(rtm_type), &far_head_word, types, 0},
   {"tos", AT(rtm_tos), &far_head_u8, NULL, 0},
   {"flags", AT(rtm_flags), &far_head_bits32, far_route_flags, FAR_READ},
-  {"flags", 0, &flag_list, NULL, FAR_WRITE},
-  {"onlink", 0, &onlink, NULL, FAR_WRITE},
+  {"flags", AT(rtm_flags), &far_flag_list, NULL, FAR_WRITE},
+  {"onlink", AT(rtm_flags), &far_onlink, NULL, FAR_WRITE},
   {"nexthops", RTA_MULTIPATH, &far_hops, NULL, 0},
   {"nhid", RTA_NH_ID, &far_u32, NULL, 0},
   {"metrics", RTA_METRICS, &metrics, NULL, 0},
@@ -260,9 +234,7 @@ static void complete(struct far_request *r) {
 
 static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, call);
+  far_request_table(L, &r, call);
   struct rtmsg *m = far_header(&r);
   m->rtm_scope = RT_SCOPE_NOWHERE;
   if (call->type == RTM_NEWROUTE) {
@@ -319,15 +291,12 @@ static int bind_delete(lua_State *L) { return change(L, &delete); }
 
 void far_push_route(lua_State *L, const struct far_request *r,
                     struct nlmsghdr *h) {
-  const struct far_source s = {r->nl, nlmsg_data(h)};
-  const struct rtmsg *m = s.header;
-  lua_createtable(L, 0, 10);
+  const struct rtmsg *m = nlmsg_data(h);
+  far_push_message(L, r, attrs, h, sizeof *m);
   if (m->rtm_dst_len == 0) {
     lua_pushliteral(L, "default");
     lua_setfield(L, -2, "dst");
   }
-  far_push_table(L, &s, attrs, nlmsg_attrdata(h, sizeof *m),
-                 nlmsg_attrlen(h, sizeof *m));
 }
 
 static void put_table(lua_State *L, struct far_request *r,

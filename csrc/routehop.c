@@ -72,6 +72,29 @@ static void later(lua_State *L, struct far_request *r,
 const struct far_codec far_via = {later, push_via, .size = 6};
 const struct far_codec far_gateway = {.put = later};
 
+/* ---- flags ---- */
+
+static void set_flags(struct far_request *r, const struct far_attr *a,
+                      uint32_t bits) {
+  uint32_t *flags = (uint32_t *)((char *)far_header(r) + a->type);
+  *flags |= bits & RTNH_F_ONLINK;
+}
+
+static void put_flags(lua_State *L, struct far_request *r,
+                      const struct far_attr *a) {
+  set_flags(r, a, (uint32_t)far_words_of(L, r, a->name, far_route_flags));
+}
+
+static void put_onlink(lua_State *L, struct far_request *r,
+                       const struct far_attr *a) {
+  if (!lua_isboolean(L, -1))
+    far_bad_value(L, r, a->name, "boolean");
+  set_flags(r, a, lua_toboolean(L, -1) ? RTNH_F_ONLINK : 0);
+}
+
+const struct far_codec far_flag_list = {.put = put_flags, .header = true};
+const struct far_codec far_onlink = {.put = put_onlink, .header = true};
+
 /* ---- several next hops ---- */
 
 #define HOP(member) offsetof(struct rtnexthop, member)

@@ -246,9 +246,7 @@ static void complete(lua_State *L, struct far_request *r) {
 
 static int change(lua_State *L, const struct far_verb *call) {
   struct far_request r;
-  far_at_most(L, 1);
-  luaL_checktype(L, 1, LUA_TTABLE);
-  far_request(L, &r, call);
+  far_request_table(L, &r, call);
   far_put_table(L, &r, 1, attrs, NULL);
   complete(L, &r);
   return far_request_do(L, &r);
@@ -305,7 +303,6 @@ family and action
 */
 static int bind_list(lua_State *L) {
   struct far_request r;
-  far_at_most(L, 1);
   far_request_list(L, &r, &list, filters);
   return far_list(L, &r, far_push_rule);
 }

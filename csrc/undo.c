@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/nexthop.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/random.h>
@@ -71,6 +72,12 @@ static void put_group(lua_State *L, struct undoing *u,
 
 static void take_back(lua_State *L, struct undoing *u,
                       struct far_request *made) {
+  if (made->call->type == RTM_NEWNEXTHOP) {
+    uint32_t id = nla_get_u32(far_put_before(made, NHA_ID));
+    far_nexthop_delete(L, made, u->nl, id);
+    far_batch_append(L, u->batch, made);
+    return;
+  }
   if (made->call->type != RTM_NEWLINK) {
     invert(made);
     far_batch_append(L, u->batch, made);

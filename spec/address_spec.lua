@@ -3,11 +3,7 @@ local ns <const> = require "farside"
 local ip <const> = require "spec.iproute"
 local address <const>, link <const> = ns.address, ns.link
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- Runs where there is a pair of links, up.
 local function with_pair(fn)

@@ -3,11 +3,7 @@ local ns <const> = require "farside"
 local capability <const> = ns.capability
 
 -- The first line of the error that a call raises, without where.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.message
 
 -- What the kernel says of a set, as /proc tells it.
 local function status(field)

@@ -9,11 +9,7 @@ local function directory()
   return ns.openat2(nil, path, "path,directory"), path
 end
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 local function code(fn, ...)
   return select(2, message(fn, ...)).code

@@ -235,6 +235,22 @@ function M.needs(...)
   end
 end
 
+---- what fails ----
+
+--- What a function that fails says, without the place where it failed, and the
+-- error itself.
+function M.refusal(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert(not ok, "it did not fail")
+  return (tostring(err):gsub("^%S+:%d+: ", "")), err
+end
+
+--- The same, the first line of it only: not what is known besides.
+function M.message(fn, ...)
+  local text <const>, err = M.refusal(fn, ...)
+  return text:match "^[^\n]*", err
+end
+
 ---- throw-away children ----
 
 local PATIENCE <const> = 60 -- seconds until a child counts as stuck

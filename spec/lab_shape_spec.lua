@@ -3,11 +3,7 @@
 local t <const> = require "spec.helper"
 local ns <const> = require "farside"
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.refusal
 
 -- A lab of two hosts on a line that does this.
 local function line(asked)

@@ -6,11 +6,7 @@ local ns <const> = require "farside"
 local core <const> = require "farside.core"
 
 -- What a call raises, without where; and the error.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.refusal
 
 local function shell(node, text) return (node:read("sh", "-c", text)) end
 

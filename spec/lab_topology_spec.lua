@@ -5,11 +5,7 @@ local t <const> = require "spec.helper"
 local ns <const> = require "farside"
 
 -- What a call raises, without where.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.refusal
 
 local function plain()
   local lab = ns.lab()

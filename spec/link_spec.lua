@@ -4,11 +4,7 @@ local ip <const> = require "spec.iproute"
 local link <const> = ns.link
 
 -- The first line of the error that a call raises, without where; the error.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- Runs where there is nothing but lo, and it is down.
 local function alone(fn) t.userns(fn, { "net" }) end

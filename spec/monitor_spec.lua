@@ -3,11 +3,7 @@ local ns <const> = require "farside"
 local core <const> = require "farside.core"
 local link <const> = ns.link
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.refusal
 
 local function alone(fn) t.userns(fn, { "net" }) end
 

@@ -22,11 +22,7 @@ local function at(path)
 end
 
 -- The first line of the error that a call raises, without where.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 local function refuses(expected, ...)
   local text = message(ns.mount, ...)

@@ -20,11 +20,7 @@ local function at(path)
   return found
 end
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- What stands in the parentheses of "bad argument #2 to 'f' (…)".
 local function complaint(...)

@@ -4,11 +4,7 @@ local ip <const> = require "spec.iproute"
 local neighbour <const>, fdb <const>, link <const> = ns.neighbour, ns.fdb,
   ns.link
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- Runs where a bridge moon has a port left; the other end right is up.
 local function with_bridge(fn)

@@ -4,11 +4,7 @@ local core <const> = require "farside.core"
 local ip <const> = require "spec.iproute"
 local netns <const> = ns.netns
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- Runs with a /run and an /etc/netns of its own, in a network namespace of its
 -- own.

@@ -4,11 +4,7 @@ local ip <const> = require "spec.iproute"
 local route <const>, link <const>, address <const> = ns.route, ns.link,
   ns.address
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- Runs where there is a link with 10.0.0.1/24 and fd00::1/64.
 local function with_link(fn)

@@ -3,11 +3,7 @@ local ns <const> = require "farside"
 local ip <const> = require "spec.iproute"
 local rule <const> = ns.rule
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 local function alone(fn) t.userns(fn, { "net" }) end
 

@@ -3,11 +3,7 @@ local t <const> = require "spec.helper"
 local ns <const> = require "farside"
 
 -- The first line of the error that a call raises, without where.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.message
 
 local function is_cloexec(fd)
   local path <const> = "/proc/self/fdinfo/" .. fd:fileno()

@@ -3,11 +3,7 @@ local ns <const> = require "farside"
 local tty <const> = ns.tty
 
 -- The first line of the error that a call raises, without where.
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", ""))
-end
+local message <const> = t.message
 
 -- Raw: a byte goes to the program as it is, and does not come back.
 local function is_raw(master, slave)

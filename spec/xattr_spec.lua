@@ -1,11 +1,7 @@
 local t <const> = require "spec.helper"
 local ns <const> = require "farside"
 
-local function message(fn, ...)
-  local ok, err = pcall(fn, ...)
-  assert.is_false(ok)
-  return (tostring(err):match "^[^\n]*":gsub("^%S+:%d+: ", "")), err
-end
+local message <const> = t.message
 
 -- A new file, or a pending test where there are no user attributes.
 local function file()

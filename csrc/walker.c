@@ -189,7 +189,7 @@ static void check_descriptors(lua_State *L, struct walker *w) {
 
 /***
 Starts a walker: a child in new namespaces, a user namespace among them, that
-waits for a program over its channel, takes the calls in it one by one, and is
+waits for programs over its channel, takes the calls in them one by one, and is
 the init of what the last one starts.
 @function walker
 @tparam table options as for clone

@@ -293,8 +293,20 @@ describe("a walker", function()
     memory:close()
   end)
 
-  test("ends when its program does", function()
-    assert.same({ nil, "exit", 125 }, { walk { { "umask", "0022" } } })
+  test("takes one program after the other", function()
+    local mine, channel = ns.socketpair "seqpacket"
+    local process <close>, memory = core.walker({ "user" }, { channel })
+    for step, call in ipairs { { "umask", "0022" }, { "fail", 28 } } do
+      local add <const> = core.program(channel, channel)
+      add(step, 0, table.unpack(call))
+      ns.sendmsg(mine, add())
+    end
+    channel:close()
+    local step, errno = string.unpack("=I4i4", (ns.recvmsg(mine, 16)))
+    assert.same({ 2, core.errno.ENOSPC }, { step, errno })
+    assert.same({ nil, "exit", 125 }, { process:wait() })
+    memory:close()
+    mine:close()
   end)
 
   test("is told nothing that it does not know", function()

@@ -7,8 +7,9 @@
  * ever inside.
  *
  * It decides nothing: it receives a program (walk.h), takes the calls in it
- * one by one, and tells the first that fails by its step and errno. The reason
- * in words is not its business: the starter walks the plan again in Lua.
+ * one by one, and tells the first that fails by its step and errno; then the
+ * next, until one of them has become or started the container's. The reason in
+ * words is not its business: the starter walks the plan again in Lua.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -151,6 +152,13 @@ static long receive(int channel) {
   return n;
 }
 
+static void take_all(void) {
+  walker_head = message.head;
+  const struct walk_call *calls = (const struct walk_call *)message.rest;
+  for (uint32_t i = 0; i < message.head.calls; i++)
+    take(&calls[i], message.rest + message.head.calls * sizeof *calls);
+}
+
 /* Called with what the kernel has put on the stack: the number of arguments,
  * then these; the first that matters is the channel. */
 void walker_main(long *stack) {
@@ -158,14 +166,9 @@ void walker_main(long *stack) {
   if (walker_inherit_nothing() < 0)
     walker_exit(125);
   raw(SYS_prctl, PR_SET_NAME, "farside-init");
-  long n = receive(channel);
-  if (n < (long)sizeof message.head)
-    walker_exit(125);
-  walker_head = message.head;
-  const struct walk_call *calls = (const struct walk_call *)message.rest;
-  for (uint32_t i = 0; i < message.head.calls; i++)
-    take(&calls[i], message.rest + message.head.calls * sizeof *calls);
-  walker_exit(125); /* the last call of every program does not return */
+  while (receive(channel) >= (long)sizeof message.head)
+    take_all();
+  walker_exit(125);
 }
 
 /* The compiler may call these for copies and initialisers. */

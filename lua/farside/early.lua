@@ -4,6 +4,7 @@
 -- made. Where it was the wrong guess the process is ended, and another started.
 
 local core <const> = require "farside.core"
+local walker <const> = require "farside.walker"
 
 local M = {}
 
@@ -13,6 +14,7 @@ M.kinds = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
 -- Keys with which a container is no such one, or its making takes longer; and
 -- options that make them.
 local unusual <const> = {
+  boottime = true, monotonic = true, -- which come between the first steps
   detach = true, keep = true, landlock = true, limits = true, name = true,
   network = true, setup = true, share = true, stderr = true, stdin = true,
   stdout = true, tty = true, user = true,
@@ -82,16 +84,16 @@ end
 local function start()
   local doors <const> = M.doors()
   local self <const> = setmetatable({ doors = doors }, Early)
+  local mine <const>, channel <const> = doors.mine, doors.channel
+  local writer <const> = doors.status_writer
   local ok, process, memory = false, nil, nil
   if numbers_are_free(doors) then
-    ok, process, memory = pcall(core.walker, M.kinds,
-                                { doors.channel, doors.status_writer })
+    ok, process, memory = pcall(core.walker, M.kinds, { channel, writer })
   end
-  if ok then
-    self.process, self.memory = process, memory
-    return self
-  end
-  self:close()
+  if not ok then return self:close() end
+  self.process, self.memory = process, memory
+  core.sendmsg(mine, walker.beginning(channel, writer))
+  return self
 end
 
 --- Starts a process for a recipe that has not been looked at.

@@ -120,6 +120,38 @@ function composed.exec(program, command)
   start(program, "exec", command)
 end
 
+---- what needs neither ids nor a plan ----
+
+-- Steps of every usual plan, which a walker that is started ahead of it takes
+-- at once.
+local beginning <const> = {
+  { "unshare", "time" },
+  { "setns", "/proc/self/ns/time_for_children", "time" },
+  { "link_up", "lo" },
+}
+
+-- The same as they stand in a plan: its call and first argument.
+local taken <const> = {
+  ["unshare"] = "time", ["setns"] = "/proc/self/ns/time_for_children",
+  ["link.set"] = "lo",
+}
+
+local function was_taken(step)
+  local first <const> = taken[step.call]
+  return first ~= nil and step.args[1] == first and not step.on
+    and not step.fail
+end
+
+--- The first program of a walker that is started ahead of its plan.
+-- @tparam fd channel the child's end
+-- @tparam fd status
+-- @treturn string
+function M.beginning(channel, status)
+  local append <const> = core.program(channel, status)
+  for _, call in ipairs(beginning) do append(0, 0, table.unpack(call)) end
+  return append()
+end
+
 ---- a program ----
 
 local Program = {}
@@ -185,6 +217,7 @@ end
 function Program:step(index, step)
   local values <const> = self.values
   if step.given and values[step.given] == nil then return end
+  if self.sends and was_taken(step) then return end
   self.index, self.current = index, step
   if step.refers then
     for i = 1, step.args.n do self:refer(step.args[i]) end
@@ -221,7 +254,8 @@ end
 -- @tparam table values the results of the parent's steps so far
 -- @tparam fd channel the child's end
 -- @tparam fd status
--- @tparam boolean runs it has been started, with channel and status alone
+-- @tparam boolean runs it has been started, with channel and status alone, and
+-- has had the beginning
 -- @treturn[1] string for the walker
 -- @treturn[1] {fd,...} the descriptors that it needs: has from birth, or when
 -- it runs, gets with the program

@@ -124,9 +124,10 @@ end)
 ---- what listens on the machine ----
 
 -- Programs in Perl: one listens at an address, one says whether it is heard.
-local listener <const> = [[use Socket; $| = 1;
-  socket(my $s, AF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un(%s))
-  or die $!; listen($s, 9); print "up\n"; sleep 1000;]]
+local listener <const> = [[use Socket; $| = 1; my $at = %s;
+  socket(my $s, AF_UNIX, SOCK_STREAM, 0); bind($s, pack_sockaddr_un($at))
+  or die $!; chmod 0777, $at if $at =~ m:^/:;
+  listen($s, 9); print "up\n"; sleep 1000;]]
 local caller <const> = [[use Socket; socket(my $s, AF_UNIX, SOCK_STREAM, 0);
   print connect($s, pack_sockaddr_un(%s)) ? "heard" : "not heard";]]
 
@@ -154,6 +155,60 @@ describe("an attacker in a container", function()
   test("does not reach sockets in the host's /run", function()
     heard([["/run/service"]], nil, { mounts = {
       { bind = "/run", at = "/run" } } })
+  end)
+
+  -- In a network, and with mounts, that stand for the machine's.
+  test("does not reach sockets on another disk of the host", function()
+    t.needs "perl"
+    local dir <const> = t.tmpdir()
+    if not ns.statfs(dir).type:find "^ext" then
+      return pending "needs temporary files on a disk"
+    end
+    local function body()
+      ns.mount(nil, "/", nil, "rprivate")
+      ns.mount(dir, "/srv", nil, "bind")
+      local reader, writer <const> = ns.pipe()
+      local service <close> = ns.posix_spawn { "perl", "-e",
+        listener:format [["/srv/service"]], stdout = writer }
+      assert.equal("up\n", ns.read(reader, 3))
+      local call <const> = caller:format [["/srv/service"]]
+      for _, readonly in ipairs { false, true } do
+        assert.equal("service", attacks.sh("ls /srv", { readonly = readonly }))
+        assert.equal("not heard", perl(call, { readonly = readonly }))
+      end
+      assert.equal("heard", perl(call, { mounts = {
+        { bind = "/srv", at = "/srv", "ro" } } }))
+      assert.is_truthy(service.pid)
+    end
+    if t.has "root" then
+      t.child(body, { "mnt" })
+      ns.unlinkat(nil, dir .. "/service")
+    end
+    t.userns(body)
+  end)
+
+  -- An overlay's sockets are not those below it.
+  test("does not reach sockets among the host's files", function()
+    t.needs "perl"
+    local dir <const> = ns.getcwd() .. "/" .. t.build
+    if dir:find "^/tmp/" or t.build:find "^/" then
+      return pending "the build lies where containers have their own files"
+    end
+    local path <const> = ("%s/socket-%d"):format(dir, ns.getpid())
+    local reader, writer <const> = ns.pipe()
+    local service <close> = ns.posix_spawn { "perl", "-e",
+      listener:format(("%q"):format(path)), stdout = writer }
+    local ok, failure = pcall(function()
+      assert.equal("up\n", ns.read(reader, 3))
+      local call <const> = caller:format(("%q"):format(path))
+      assert.equal("not heard", perl(call))
+      assert.equal("not heard", perl(call, { readonly = true }))
+      assert.equal("heard", perl(call, { mounts = {
+        { bind = dir, at = dir, "ro" } } }))
+      assert.is_truthy(service.pid)
+    end)
+    ns.unlinkat(nil, path)
+    if not ok then error(failure, 0) end
   end)
 end)
 

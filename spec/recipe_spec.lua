@@ -245,23 +245,6 @@ describe("a plan", function()
     has({ "sh", idmap = true }, overlay, "map_tree")
   end)
 
-  it("has no layer above the host's files where nothing is written", function()
-    local furnished <const> = { root = true, uid = 0, gid = 0, mappable = true,
-      below = {}, top = {}, archives = {}, furnished = true }
-    local bare <const> =
-      'files = ns.bind_tree("/", { alone = true, set = { "nodev", "ro" } })'
-    has({ "sh", readonly = true }, furnished, bare)
-    lacks({ "sh", readonly = true }, furnished, "overlay")
-    -- something has to be put among them, or could be written to after all
-    for key, value in pairs { mounts = { { tmpfs = "/new" } }, setup = print,
-                              capabilities = "all", network = "none",
-                              share = "user" } do
-      lacks({ "sh", readonly = true, [key] = value }, furnished, bare)
-    end
-    lacks({ "sh", readonly = true }, root, bare)
-    lacks({ "sh" }, furnished, bare)
-  end)
-
   it("puts later layers above earlier ones", function()
     has({ "sh", root = { layers = { "a", "b" } } }, root,
         "lowerdir=layer_2:layer_1,")

@@ -35,11 +35,16 @@ local function describe(entry, busy)
   return facts
 end
 
+-- File systems of which an overlay can be made, whatever is in them.
+local layered <const> = { ext2 = true, ext3 = true, ext4 = true, xfs = true,
+                          btrfs = true, f2fs = true }
+
 local function top(mounts)
-  local busy = {} -- top directories with something mounted below or on them
+  local busy = {} -- top directories with something mounted in them
   for _, mount in ipairs(mounts) do
-    local name = mount.target:match "^/([^/]+)"
-    if name then busy[name] = true end
+    local name, more = mount.target:match "^/([^/]+)(.*)"
+    local whole <const> = more == "" and layered[mount.fstype]
+    if name and not whole then busy[name] = true end
   end
   local list = {}
   for _, entry in ipairs(core.readdir "/") do
@@ -72,7 +77,8 @@ local function below(mounts)
     local name = mount.target:match "^/([^/]+)"
     local mappable = files[mount.fstype]
     if name and not own[name] and mappable ~= nil then
-      list[#list + 1] = { path = mount.target, mappable = mappable }
+      list[#list + 1] = { path = mount.target, mappable = mappable,
+                          layered = layered[mount.fstype] }
     end
   end
   return list
@@ -113,20 +119,10 @@ local function archives(recipe)
   return found
 end
 
--- Whether what a container has of its own can stand on the host's directories.
-local function furnished()
-  for name in pairs(own) do
-    local there, is = pcall(core.fstatat, nil, "/" .. name)
-    if not there or is.type ~= "directory" then return false end
-  end
-  return true
-end
-
 --- The facts.
 -- @tparam[opt] table recipe checked
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
--- furnished (whether / has /proc and the like; of one that is to be read only),
 -- top (entries of /, for an ordinary user), nofile (its limits), subuids and
 -- subgids (what is granted to an ordinary user, when it is asked for),
 -- archives (a set of the layers that are files)
@@ -138,7 +134,6 @@ function M.facts(recipe)
   return {
     root = root, uid = uid, gid = gid, mappable = root and mappable(mounts),
     below = root and below(mounts) or {},
-    furnished = root and recipe and recipe.readonly and furnished() or nil,
     top = not root and top(mounts) or {},
     nofile = { core.getrlimit "nofile" },
     subuids = all and granted "uid", subgids = all and granted "gid",

@@ -12,17 +12,8 @@ local function idmapped(recipe, facts)
   return recipe.root ~= nil or facts.mappable
 end
 
--- Whether the host's files are the root themselves, with nothing above: when
--- nothing is written, nothing is put among them, and nobody inside will have
--- the power to have them written to after all.
-local function is_bare(recipe, facts)
-  return recipe.readonly and facts.furnished and not recipe.capabilities and
-    not (recipe.mounts or recipe.network or recipe.setup or recipe.share.user)
-end
-
-local function take_host(trees, recipe, facts, idmap)
-  local set <const> = { "nodev", is_bare(recipe, facts) and "ro" or nil }
-  trees:take("files", "/", { alone = true, set = set }, idmap)
+local function take_host(trees, facts, idmap)
+  trees:take("files", "/", { alone = true, set = { "nodev" } }, idmap)
   for i, mount in ipairs(facts.below) do
     trees:take("below" .. i, mount.path, { alone = true,
       set = { "nodev", "ro" } }, idmap and mount.mappable,
@@ -46,7 +37,7 @@ function M.sources(trees, recipe, facts)
   elseif root then
     trees:take_layers("layer", root, idmap)
   elseif facts.root then
-    take_host(trees, recipe, facts, idmap)
+    take_host(trees, facts, idmap)
   end
 end
 
@@ -54,27 +45,35 @@ local function opened(plan)
   plan:add("child", "the new root, by descriptor", "root", "root").as = "root"
 end
 
--- A clone of / as it is, or below a throw-away layer.
-local function host_layer(plan, trees, recipe, facts)
-  if is_bare(recipe, facts) then
-    plan:add("child", "the host's files", "move_mount", ref "files", "", nil,
-             "root")
-    return
+-- The files of another file system of the host's, to be read. What they have of
+-- sockets and pipes leads to the host's services, and is not the same in an
+-- overlay.
+local function another(plan, trees, as, mount)
+  if mount.layered then
+    local upper <const>, work <const> = as .. "_upper", as .. "_work"
+    trees:stand(as, "below, the host's " .. mount.path)
+    trees:directory(upper)
+    trees:directory(work)
+    as = as .. "_root"
+    trees:directory(as)
+    trees:overlay(as, as:gsub("_root$", ""), upper, work,
+                  "above, nothing: its sockets are not the host's", true)
+    plan:add("child", "as a mount to be moved", "open_tree", nil, as).as = as
   end
+  plan:tell("child", "root", "the host's " .. mount.path, "attach", ref(as),
+            mount.path)
+end
+
+-- The host's files as root sees them: one overlay over a clone of /.
+local function host_for_root(plan, trees, _, facts)
   trees:stand("files", "below, the host's files")
   trees:directory "upper"
   trees:directory "work"
   trees:overlay("root", "files", "upper", "work",
                 "above, a throw-away layer that is written to")
-end
-
--- The host's files as root sees them.
-local function host_for_root(plan, trees, recipe, facts)
-  host_layer(plan, trees, recipe, facts)
   opened(plan)
   for i, mount in ipairs(facts.below) do
-    plan:tell("child", "root", "the host's " .. mount.path, "attach",
-         ref("below" .. i), mount.path)
+    another(plan, trees, "below" .. i, mount)
   end
 end
 
@@ -94,12 +93,12 @@ local function overlaid(trees, entry, i)
   trees:directory(work)
   trees:directory("root" .. path)
   trees:overlay("root" .. path, lower, upper, work, "the host's " .. path
-                .. ", writes thrown away")
+                .. ", writes thrown away", trees.recipe.readonly)
 end
 
 -- An ordinary user cannot lay an overlay over / itself, whose submounts are
 -- locked; over each directory that has none he can.
-local function host_for_user(plan, trees, recipe, facts)
+local function host_for_user(plan, trees, _, facts)
   trees:directory "upper"
   trees:directory "work"
   plan:add("child", "a root to hang the host's directories in", "mount",
@@ -110,7 +109,7 @@ local function host_for_user(plan, trees, recipe, facts)
     if entry.type == "symlink" then
       plan:tell("child", "root", "as on the host", "symlink", entry.target,
            path)
-    elseif entry.type ~= "directory" or entry.busy or recipe.readonly then
+    elseif entry.type ~= "directory" or entry.busy then
       plan:tell("child", "root", "the host's " .. path .. ", to be read",
            "bind", path, path, "nodev,ro")
     elseif entry.empty then

@@ -153,10 +153,11 @@ end
 -- @tparam string upper
 -- @tparam string work
 -- @tparam string label
-function Trees:overlay(at, lower, upper, work, label)
+-- @tparam[opt] boolean readonly
+function Trees:overlay(at, lower, upper, work, label, readonly)
   self.plan:add("child", label, "mount", "overlay", at, "overlay",
-    ("nodev,lowerdir=%s,upperdir=%s,workdir=%s,userxattr"):format(lower, upper,
-                                                                  work))
+    ("nodev,%slowerdir=%s,upperdir=%s,workdir=%s,userxattr"):format(
+      readonly and "ro," or "", lower, upper, work))
 end
 
 --- Mounts the layers that take_layers took; the first is the lowest, overlay

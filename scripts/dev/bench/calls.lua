@@ -58,8 +58,6 @@ local reasons <const> = {
   read = "Lua reads its orders through a buffer, C one by one",
   recvfrom = message, recvmsg = message, sendmsg = message, sendto = message,
   rt_sigprocmask = "of posix_spawn, which the walker has not",
-  statx = "whether / has what a container puts there is known to C",
-  unshare = "the walker makes most of its namespaces itself",
   write = program,
 }
 

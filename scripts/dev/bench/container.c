@@ -144,8 +144,7 @@ static void start(const struct facts *f, struct channel *c, int *pidfd,
                   int ways[KINDS]) {
   int userns = -1, files = -1;
   if (f->root)
-    files = take_tree("/", false, MOUNT_ATTR_NODEV |
-                      (f->readonly ? MOUNT_ATTR_RDONLY : 0));
+    files = take_tree("/", false, MOUNT_ATTR_NODEV);
   clone_child(f, c, files, pidfd);
   write_maps(f, *pidfd);
   if (f->root) {

@@ -157,12 +157,7 @@ static void overlay(const char *at, const char *lower, const char *upper,
   must(mount("overlay", at, "overlay", MS_NODEV, data), "mount overlay", at);
 }
 
-static void files_for_root(bool readonly, int files) {
-  if (readonly) {
-    put_tree(files, AT_FDCWD, "root");
-    open_root();
-    return;
-  }
+static void files_for_root(int files) {
   directory("lower", 0755);
   directory("upper", 0755);
   directory("work", 0755);
@@ -328,7 +323,7 @@ int make_root(const struct facts *f, int files) {
   must(chdir("/tmp"), "chdir", "/tmp");
   directory("root", 0755);
   if (f->root)
-    files_for_root(f->readonly, files);
+    files_for_root(files);
   else
     files_for_user(f);
   furniture();

@@ -88,6 +88,7 @@ local function main(set)
   for _, rows in ipairs(all) do
     measure.take(set.tools, rows, set.count)
     report.summarize(rows)
+    rows.rounds = report.rounds(rows)
     if not set.quiet then print(report.text(rows)) end
   end
   if set.json then write(set.json, report.json(all, facts)) end

@@ -112,7 +112,7 @@ local function draw_table(canvas, rows, x, y)
   canvas:box(x, y, page - 2 * margin, height, "frame")
   canvas:text(x + 14, y + 22, rows.title, "h2 ink")
   canvas:text(x + 14, y + head + #rows * line + 18,
-              ("%d rounds"):format(rows.count), "small dim")
+              rows.rounds, "small dim")
   canvas:text(x + right + 14, y + 22,
     ("%11s %7s %7s %7s %7s"):format("ms", "ratio", "wanted", "floor", "MiB"),
     "mono dim")

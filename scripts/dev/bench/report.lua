@@ -39,6 +39,11 @@ function M.summarize(rows)
   end
 end
 
+--- "1 round", "20 rounds".
+function M.rounds(rows)
+  return ("%d round%s"):format(rows.count, rows.count == 1 and "" or "s")
+end
+
 ---- for the terminal ----
 
 local layout <const> = "%-30s %9s %9s %9s %6s %6s %6s %6s"
@@ -70,7 +75,7 @@ function M.text(rows)
                                "ratio", "wanted", "floor", "MiB") }
   for _, row in ipairs(rows) do lines[#lines + 1] = row_line(row) end
   if rows.note then lines[#lines + 1] = "  " .. rows.note end
-  lines[#lines + 1] = ("  %d rounds\n"):format(rows.count)
+  lines[#lines + 1] = "  " .. M.rounds(rows) .. "\n"
   return table.concat(lines, "\n")
 end
 

@@ -150,16 +150,16 @@ local function beside_bwrap(set)
     farside_run(set, 0.65, "--readonly"),
     { name = "bwrap", how = "run", reference = true,
       command = join(M.bwrap, payload) }, "readonly")
-  rows.note = "bwrap shares the host's /sys, makes neither clocks nor control "
-    .. "groups, filters no system calls, and returns while its container "
-    .. "still ends"
+  rows.note = "bwrap shares the host's /sys and what listens in its files, "
+    .. "makes neither clocks nor control groups, filters no system calls, and "
+    .. "returns while its container still ends"
   return rows
 end
 
 -- What needs the host's files in a directory, and root for it; `bundle` is it.
 local function beside_oci(set, bundle)
-  local within <const> = ("'%s' '%s/bench/within.lua' '%s'"):format(
-    set.driver, set.here, bundle)
+  local within <const> = set.root and ("'%s' '%s/bench/within.lua' '%s'")
+    :format(set.driver, set.here, bundle)
   local function table_of(name, wanted, note, command)
     return { title = "beside " .. name .. ", read-only", group = "containers",
              within = within, note = note, most = 100,

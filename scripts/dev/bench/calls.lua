@@ -57,7 +57,9 @@ local reasons <const> = {
   prctl = "capabilities survive the walker's exec; its name",
   read = "Lua reads its orders through a buffer, C one by one",
   recvfrom = message, recvmsg = message, sendmsg = message, sendto = message,
+  rt_sigaction = "the walker leaves out KILL and STOP, of which there is none",
   rt_sigprocmask = "of posix_spawn, which the walker has not",
+  unshare = "the walker makes most of its namespaces itself",
   write = program,
 }
 

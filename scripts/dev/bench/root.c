@@ -51,14 +51,10 @@ static void put_tree(int tree, int at, const char *path) {
 
 static int root = -1;
 
-static int open_in_root(const char *path, uint64_t flags) {
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC | flags, .resolve =
+static int open_inside(const char *path) {
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve =
                          RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   return sys_openat2(root, path, &how);
-}
-
-static int open_inside(const char *path) {
-  return open_in_root(path, 0);
 }
 
 static int open_in(int dir, const char *name, uint64_t flags, mode_t mode) {
@@ -129,10 +125,7 @@ static void symlink_inside(const char *target, const char *path) {
 static void mount_inside(const char *type, const char *path,
                          unsigned long flags, const char *options) {
   char magic[32];
-  bool masked = strcmp(type, "proc") == 0 || strcmp(type, "sysfs") == 0;
-  int point = masked ? open_in_root(path, O_DIRECTORY | O_NOFOLLOW) : -1;
-  if (point == -1)
-    point = directory_inside(path);
+  int point = directory_inside(path);
   snprintf(magic, sizeof magic, "/proc/self/fd/%d", point);
   must(mount(type, magic, type, flags, options), "mount", path);
   close(point);
@@ -150,11 +143,12 @@ static void open_root(void) {
 }
 
 static void overlay(const char *at, const char *lower, const char *upper,
-                    const char *work) {
+                    const char *work, bool readonly) {
   char data[4 * NAME_MAX];
   snprintf(data, sizeof data, "lowerdir=%s,upperdir=%s,workdir=%s,userxattr",
            lower, upper, work);
-  must(mount("overlay", at, "overlay", MS_NODEV, data), "mount overlay", at);
+  must(mount("overlay", at, "overlay", MS_NODEV | (readonly ? MS_RDONLY : 0),
+             data), "mount overlay", at);
 }
 
 static void files_for_root(int files) {
@@ -162,11 +156,11 @@ static void files_for_root(int files) {
   directory("upper", 0755);
   directory("work", 0755);
   put_tree(files, AT_FDCWD, "lower");
-  overlay("root", "lower", "upper", "work");
+  overlay("root", "lower", "upper", "work", false);
   open_root();
 }
 
-static void layer(const char *path, mode_t mode) {
+static void layer(const char *path, mode_t mode, bool readonly) {
   char at[NAME_MAX + 8], upper[NAME_MAX + 8], work[NAME_MAX + 8];
   snprintf(upper, sizeof upper, "upper%s", path);
   snprintf(work, sizeof work, "work%s", path);
@@ -174,7 +168,7 @@ static void layer(const char *path, mode_t mode) {
   directory(upper, mode);
   directory(work, 0755);
   directory(at, 0755);
-  overlay(at, path, upper, work);
+  overlay(at, path, upper, work, readonly);
 }
 
 static void files_for_user(const struct facts *f) {
@@ -188,24 +182,27 @@ static void files_for_user(const struct facts *f) {
     snprintf(path, sizeof path, "/%.*s", NAME_MAX, e->name);
     if (e->link)
       symlink_inside(e->target, path);
-    else if (!e->directory || e->busy || f->readonly)
+    else if (!e->directory || e->busy)
       bind(path);
     else if (e->empty)
       directory_inside(path); /* stays open until the payload runs */
     else
-      layer(path, e->mode);
+      layer(path, e->mode, f->readonly);
   }
 }
 
 /* ---- /proc, /sys, /dev and the rest ---- */
 
 static int device(const char *name) {
+  struct sys_mount_attr attr = {.set = MOUNT_ATTR_RDONLY};
   char path[32];
   snprintf(path, sizeof path, "/dev/%s", name);
   int tree = must(sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE |
                                 OPEN_TREE_CLOEXEC), "open_tree", path);
   if (type_of(tree) != S_IFCHR)
     errx(125, "%s is no device", path);
+  must(sys_mount_setattr(tree, "", AT_EMPTY_PATH, &attr), "mount_setattr",
+       path);
   return tree;
 }
 
@@ -234,7 +231,7 @@ static void symlinks(void) {
   close(dir);
 }
 
-static void furniture(void) {
+static void parts(void) {
   mount_inside("proc", "/proc", STRICT, NULL);
   mount_inside("sysfs", "/sys", MS_RDONLY | STRICT, NULL);
   mount_inside("cgroup2", "/sys/fs/cgroup", MS_RDONLY | STRICT, NULL);
@@ -245,8 +242,6 @@ static void furniture(void) {
   mount_inside("tmpfs", "/dev/shm", SAFE, "mode=1777");
   mount_inside("mqueue", "/dev/mqueue", STRICT, NULL);
   symlinks();
-  mount_inside("tmpfs", "/tmp", SAFE, "mode=1777");
-  mount_inside("tmpfs", "/run", SAFE, "mode=0755");
 }
 
 /* An empty directory that cannot be written to. */
@@ -316,6 +311,31 @@ static void mask(void) {
   close(made[1]);
 }
 
+/* Moves a mount of the place to build on into the root, whole. */
+static void move_in(const char *path) {
+  int tree = must(sys_open_tree(AT_FDCWD, path + 1, OPEN_TREE_CLOEXEC),
+                  "open_tree", path);
+  (void)type_of(tree);
+  int point = directory_inside(path);
+  put_tree(tree, point, "");
+  close(point);
+}
+
+/* /proc, /sys and /dev are put together where nobody else can reach them. */
+static void furniture(void) {
+  struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC};
+  int real = root;
+  root = must(sys_openat2(AT_FDCWD, ".", &how), "openat2", ".");
+  parts();
+  mask();
+  root = real; /* the other stays open until the payload runs */
+  move_in("/proc");
+  move_in("/sys");
+  move_in("/dev");
+  mount_inside("tmpfs", "/tmp", SAFE, "mode=1777");
+  mount_inside("tmpfs", "/run", SAFE, "mode=0755");
+}
+
 int make_root(const struct facts *f, int files) {
   umask(022);
   must(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "mount", "/");
@@ -327,7 +347,6 @@ int make_root(const struct facts *f, int files) {
   else
     files_for_user(f);
   furniture();
-  mask();
   return root;
 }
 

@@ -8,18 +8,31 @@ local M = {}
 
 local MOST <const> = 4 << 20 -- bytes of a file that is still believed
 
--- The text of a plain file in a root, "" when there is none; what would keep
--- the reader waiting or has no end is refused.
-local function read(root, path)
-  local fd = root:find(path)
-  if not fd then return "" end
-  local there <close> = fd
-  local is <const> = core.fstatat(there, "")
-  if is.type ~= "file" or is.size > MOST then
-    core.raise(core.errno.EINVAL, "account", path,
-               path .. " (no file of users or groups)")
+local function refuse(path)
+  core.raise(core.errno.EINVAL, "account", path,
+             path .. " (no file of users or groups)")
+end
+
+-- What is open and plain, to its end.
+local function content(file, path)
+  local parts, size = {}, 0
+  for part in function() return core.read(file, 65536) end do
+    parts[#parts + 1], size = part, size + #part
+    if size > MOST then refuse(path) end
   end
-  return root:read(path)
+  return table.concat(parts)
+end
+
+-- The text of a plain file in a root, "" when there is none; what would keep
+-- the reader waiting or has no end is refused. It is opened once: who lives in
+-- there may put something else in its place meanwhile.
+local function read(root, path)
+  local ok, fd = pcall(root.open, root, path, "rdonly,nonblock")
+  if not ok and fd.code == "ENOENT" then return "" end
+  if not ok then error(fd, 0) end
+  local file <close> = fd
+  if core.fstatat(file, "").type ~= "file" then refuse(path) end
+  return content(file, path)
 end
 
 -- Lines as lists of what stands between their colons.

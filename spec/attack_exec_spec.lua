@@ -323,6 +323,25 @@ describe("an attacker in a container", function()
     assert.equal("/dev/null\n/out/driver\n/dev/null\n", read(out .. "/driver"))
   end)
 
+  -- By its words, as others print them.
+  test("moves no cursor of those who list it", function()
+    t.needs "perl"
+    local reader, writer <const> = ns.pipe()
+    local container <close> = ns.spawn { "perl", "-e",
+      [[$0 = "\e[2Jx"; syswrite STDOUT, "x"; sleep 1000]], stdout = writer,
+      init = false }
+    ns.read(reader, 1)
+    for _, command in ipairs { "ls", "tree", "tree --dot" } do
+      local pipe <close> = io.popen(t.build .. "/farside " .. command)
+      local text <const> = pipe:read "a"
+      assert.is_nil(text:find "\27")
+      assert.is_truthy(text:find("\\x1b[2Jx", 1, true)
+                       or text:find("\\\\x1b[2Jx", 1, true), text)
+    end
+    assert.matches("^\27%[2Jx", read(("/proc/%d/cmdline"):format(
+      container.pid)))
+  end)
+
   test("cannot end or stop its init", function()
     assert.equal("1", attack [[
       ns.kill(1, "KILL")

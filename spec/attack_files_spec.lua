@@ -303,6 +303,16 @@ describe("an attacker in a container", function()
 end)
 
 describe("a hostile archive", function()
+  test("moves no cursor by the message that refuses it", function()
+    t.needs "tar"
+    local path <const> = t.tmpdir() .. "/layer.tar"
+    containers.write(path, archives.archive {
+      name = "../\27[2J\194\155x", data = "x" })
+    local _, err = pcall(ns.unpack, path)
+    assert.is_truthy(tostring(err):find(
+      "(../\\x1b[2J\\xc2\\x9bx: a name that goes up)", 1, true), err)
+  end)
+
   test("is unpacked nowhere but in its layer", function()
     t.needs "tar"
     local outside <const>, dir <const> = t.tmpdir(), t.tmpdir()

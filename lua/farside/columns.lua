@@ -5,27 +5,22 @@
 -- instead of it; `right` aligns to the right; what is too wide is taken from
 -- the column with `cut`.
 
+local errors <const> = require "farside.error"
 local fields <const> = require "farside.fields"
 local json <const> = require "farside.json"
 
 local M = {}
 
--- What would move a terminal's cursor, or is no text, as \xNN.
-local function hex(bytes)
-  return (bytes:gsub(".", function(byte)
-    return ("\\x%02x"):format(byte:byte())
-  end))
-end
-
---- A text that is safe to show, whoever chose it.
+--- A text that is safe to show, whoever chose it: on one line, without what
+-- would move a terminal's cursor or is no text.
 function M.printable(text)
   local bad = select(2, utf8.len(text))
   while bad do
-    text = text:sub(1, bad - 1) .. hex(text:sub(bad, bad)) ..
+    text = text:sub(1, bad - 1) .. errors.hex(text:sub(bad, bad)) ..
            text:sub(bad + 1)
     bad = select(2, utf8.len(text, bad))
   end
-  return (text:gsub("[%c\127]", hex):gsub("\xc2[\x80-\x9f]", hex))
+  return (errors.visible(text):gsub("[\t\n]", errors.hex))
 end
 
 --- How many columns a printable text takes.

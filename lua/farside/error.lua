@@ -13,6 +13,22 @@ local Error <const> = core.error
 -- Functions of the library are skipped when an error says where it happened.
 core.sources((debug.getinfo(1, "S").source:gsub("error%.lua$", "")))
 
+--- Bytes as \xNN.
+function M.hex(bytes)
+  return (bytes:gsub(".", function(byte)
+    return ("\\x%02x"):format(byte:byte())
+  end))
+end
+
+--- A text without what would move a terminal's cursor: names in a message may
+-- be somebody else's. Its lines stay.
+-- @tparam string text
+-- @treturn string
+function M.visible(text)
+  return (text:gsub("[\0-\8\11-\31\127]", M.hex)
+              :gsub("\xc2[\x80-\x9f]", M.hex))
+end
+
 -- mount /dev/sda on /mnt: Operation not permitted (EPERM): the kernel's words
 -- step: which step of a plan
 -- hint: what to do
@@ -31,7 +47,7 @@ function Error:__tostring()
   add("\nstep: %s", self.step)
   add("\nbatch: %s", self.batch)
   add("\nhint: %s", self.hint)
-  return table.concat(text)
+  return M.visible(table.concat(text))
 end
 
 -- Checks of a hint call the core as well, and their failures need no hint.
@@ -90,7 +106,7 @@ end
 --- Raises a message about bad input at the line of the user's code.
 function M.usage(format, ...)
   local where = core.where()
-  local message = format:format(...)
+  local message = M.visible(format:format(...))
   error(where and where .. ": " .. message or message, 0)
 end
 

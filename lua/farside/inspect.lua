@@ -108,11 +108,6 @@ end
 
 ---- the parent ----
 
--- Its words are for a terminal, perhaps.
-local function printable(text)
-  return (text:gsub("[^\n]+", require("farside.columns").printable))
-end
-
 local function denied(text)
   return text:find "Operation not permitted" or text:find "Permission denied"
     or text:find "Function not implemented"
@@ -120,14 +115,11 @@ end
 
 local function raise(err)
   if errors.is(err) then
-    for key, value in pairs(err) do
-      if type(value) == "string" then err[key] = printable(value) end
-    end
     if denied(err.reason) then err.hint = hint end
     error(err, 0)
   end
-  local text <const> = printable(tostring(err):gsub("\nstack traceback.*", ""))
-  error(denied(text) and text .. "\nhint: " .. hint or text, 0)
+  local text <const> = tostring(err):gsub("\nstack traceback.*", "")
+  error(errors.visible(denied(text) and text .. "\nhint: " .. hint or text), 0)
 end
 
 local function answer(how, code, what, ...)
@@ -158,7 +150,5 @@ function M.look(fn, ...)
   local _, how, code = process:wait()
   return answer(how, code, child.read(sheet))
 end
-
-M.printable = printable
 
 return M

@@ -1,5 +1,6 @@
 --- farside lab: a lab from a file, and a prompt in it.
 
+local errors <const> = require "farside.error"
 local inspect <const> = require "farside.inspect"
 local options <const> = require "farside.options"
 
@@ -66,7 +67,7 @@ local function load_script(args, given)
   if not path then options.usage("lab", "a script is expected") end
   local chunk, message = loadfile(path, given.draw and not given.trust and "t"
                                          or "bt")
-  if not chunk then error(inspect.printable(message), 0) end
+  if not chunk then error(errors.visible(message), 0) end
   _G.arg = table.move(args, 1, #args, 1, { [0] = path })
   return chunk, path
 end
@@ -91,7 +92,7 @@ function M.main(args)
     local look <const> = given.trust and picture or function(...)
       return inspect.look(picture, ...)
     end
-    io.write(inspect.printable(look(given.draw, chunk, path, rest)))
+    io.write(errors.visible(look(given.draw, chunk, path, rest)))
     return 0
   end
   local last <const> = keep_labs()

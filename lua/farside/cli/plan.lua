@@ -1,5 +1,6 @@
 --- farside plan: what run would do, without doing it.
 
+local errors <const> = require "farside.error"
 local inspect <const> = require "farside.inspect"
 local options <const> = require "farside.options"
 local outcome <const> = require "farside.outcome"
@@ -91,7 +92,7 @@ end
 
 local function of_script(path, args, how)
   local chunk, message = loadfile(path, how.trusted and "bt" or "t")
-  if not chunk then error(inspect.printable(message), 0) end
+  if not chunk then error(errors.visible(message), 0) end
   local find <const> = how.trusted and recipe_of or look
   return require("farside").plan(find(chunk, path, table.move(args, 2, #args, 1,
                                                               {})))
@@ -125,7 +126,7 @@ function M.main(args)
   end
   local plan <const> = plan_of(args, how)
   if how.trace then return outcome.of(trace, plan) end
-  print(inspect.printable(tostring(plan)))
+  print(errors.visible(tostring(plan)))
   return 0
 end
 

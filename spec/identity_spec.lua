@@ -143,6 +143,69 @@ describe("the user of a container", function()
   end)
 end)
 
+describe("another user for one more program", function()
+  local script <const> = "id -u; id -g; id -G; echo $HOME"
+
+  -- What a program says that joins a container as somebody.
+  local function joined(container, who, what)
+    local reader, writer <close> = ns.pipe()
+    local _ <close> = reader
+    local command <const> = { "/bin/sh", "-c", what or script, stdout = writer }
+    for key, value in pairs(who) do command[key] = value end
+    assert(container:exec(command))
+    return (ns.read(reader):gsub("\n", " "))
+  end
+
+  local function start(recipe)
+    recipe[1], recipe[2] = "/bin/sleep", "1000"
+    return ns.spawn(ids(users(recipe)))
+  end
+
+  test("is found in the container's own files", function()
+    local container <close> = start {}
+    assert.equal("1000 1001 1001 7 9 /home/ada ",
+                 joined(container, { user = "ada" }))
+    assert.equal("1000 7 7 8 /home/ada ",
+      joined(container, { user = 1000, group = "math", groups = { 8 } }))
+    assert.equal("1000 8 8 7 9 /home/ada ",
+                 joined(container, { user = "ada:adams" }))
+    assert.equal("0 0 0 /root ", joined(container, {}))
+  end)
+
+  test("is what the recipe would have made of him", function()
+    local container <close> = start { user = "ada", env = { HOME = "/h" },
+      capabilities = { "net_bind_service" } }
+    local powers <const> = "grep CapEff /proc/self/status; " .. script
+    assert.equal("CapEff:\t0000000000000400 77 7 7 /h ",
+                 joined(container, { user = "77:math" }, powers))
+    assert.equal("CapEff:\t0000000000000400 0 0 0 /h ",
+                 joined(container, { user = "root" }, powers))
+    local plain <const> = start {}
+    local _ <close> = plain
+    assert.equal("CapEff:\t0000000000000000 1000 1001 1001 7 9 /home/ada ",
+                 joined(plain, { user = "ada" }, powers))
+  end)
+
+  test("is told of when he cannot be", function()
+    local container <close> = start {}
+    for message, who in pairs {
+      ["account user 'eve' (not in /etc/passwd of the container): No such file "
+        .. "or directory (ENOENT)\nstep: who that is, in the container's own "
+        .. "files"] = { user = "eve" },
+      ["exec: group: it goes with a user"] = { group = "math" },
+      ["exec: groups: they go with a user"] = { groups = {} },
+      ["exec: user: name or number expected, got 'a/b'"] = { user = "a/b" },
+      ["exec: groups[1]: id from 0 to 4294967294 expected"] = {
+        user = "ada", groups = { -1 } },
+    } do
+      who[1] = "/bin/true"
+      local ok, err = pcall(container.exec, container, who)
+      assert.same({ false, message },
+                  { ok, (tostring(err):gsub("^%S+:%d+: ", "")) })
+    end
+  end)
+end)
+
 describe("userns = false", function()
   test("forbids further user namespaces, to all inside", function()
     local try <const> = "unshare -U true 2>&1; echo $?"

@@ -151,7 +151,7 @@ local function privileges(self)
       list[#list + 1] = {
         where = step.where, call = step.call, on = step.on, as = step.as,
         args = step.args, refers = step.refers, label = step.label,
-        fail = step.fail,
+        fail = step.fail, privilege = step.privilege,
       }
     end
   end
@@ -165,13 +165,36 @@ function Container:common()
   local env <const> = by_name(payload.env)
   local home <const> = type(env.HOME) == "table" -- it is known inside alone
   if home then env.HOME = nil end
-  return { steps = privileges(self), env = env, home = home,
-           cwd = payload.cwd, path = payload.path }
+  return { steps = privileges(self), account = self.plan.account, env = env,
+           home = home, cwd = payload.cwd, path = payload.path }
 end
 
-local function to_command(given, common)
-  local command = {}
-  for key, value in pairs(given) do command[key] = value end
+-- The user that a program is to be, if not the payload's; and the command
+-- without him.
+local function divide(given)
+  local identity <const> = require "farside.recipe.identity"
+  local command, keys = {}, {}
+  for key, value in pairs(given) do
+    local into <const> = identity.checks[key] and keys or command
+    into[key] = value
+  end
+  if next(keys) == nil then return nil, command end
+  local fields <const> = require "farside.fields"
+  local check <const> = fields.record(identity.checks)
+  return fields.check("exec", function(value, path, fail)
+    return identity.account(check(value, path, fail), fail)
+  end, keys), command
+end
+
+-- Changes what programs share to what one of another user has.
+local function become(common, user)
+  common.steps = require("farside.plan.identity").as_user(common.steps,
+    common.account, user)
+  common.home = common.account.home
+  if common.home then common.env.HOME = nil end
+end
+
+local function to_command(command, given, common)
   command.env = common.env
   for name, value in pairs(by_name(given.env)) do command.env[name] = value end
   command.cwd = given.cwd or common.cwd
@@ -218,18 +241,21 @@ end
 -- in all its namespaces and its control group, has the ids, capabilities,
 -- filters and limits of the payload, its environment and its directory.
 -- @tparam table|string command as of exec, `env` being added to the
--- container's; and `tty`: true for a terminal of the container's
+-- container's; `tty`: true for a terminal of the container's; and `user`,
+-- `group` and `groups`, as of a recipe, for another user than the payload's
 -- @param ... its arguments
 -- @treturn Program
--- @raise ENOENT when there is no such program; ESRCH when the container has
--- ended
+-- @raise ENOENT when there is no such program, or no such user; ESRCH when the
+-- container has ended
 function Container:spawn(...)
   local given <const> = words("spawn", ...)
   check_running(self, "exec")
   check_going(self)
   local common <const> = self:common()
+  local user, command = divide(given)
+  if user then become(common, user) end
   local program <const> = require("farside.enter").spawn(self,
-    to_command(given, common),
+    to_command(command, given, common),
     { steps = common.steps, cgroup = self.values.cgroup,
       home = common.home and by_name(given.env).HOME == nil })
   reap(self)

@@ -8,7 +8,8 @@
 -- the call is a method, and whether the result of a parent's step is closed
 -- only after the container's end: what must be undone then. Steps that are a
 -- `privilege` are taken by every program of the container, not only the first:
--- a parent's before it is in the container, with itself as the `child`.
+-- a parent's before it is in the container, with itself as the `child`; those
+-- that are the privilege "user" make it the payload's user.
 -- A step that has `given` is left out when that result is nil.
 
 local identity <const> = require "farside.plan.identity"
@@ -26,7 +27,7 @@ local M = { is = steps.is }
 local function privilege(plan, add, ...)
   local first <const> = #plan + 1
   add(plan, ...)
-  for i = first, #plan do plan[i].privilege = true end
+  for i = first, #plan do plan[i].privilege = plan[i].privilege or true end
 end
 
 -- The part that most recipes have no need of.

@@ -10,6 +10,13 @@ M.specs = {
     help = "a variable more; without a value, the caller's is passed on" },
   { name = "cwd", short = "w", option = "DIR",
     help = "the directory it starts in; the container's when not given" },
+  { name = "user", short = "u", option = "USER[:GROUP]",
+    help = "who it runs as, by name or number in the container; as the "
+        .. "container's own program when not given" },
+  { name = "group", option = "GROUP",
+    help = "the user's group, when it is another than /etc/passwd says" },
+  { name = "groups", option = "GROUP,…",
+    help = "its other groups, in place of those of /etc/group" },
   { name = "tty", short = "t",
     help = "a terminal of the container's; so it is when standard input and "
         .. "output are one" },
@@ -22,8 +29,8 @@ usage: farside exec [options] NAME|PID [--] command [argument …]
 
 Runs a command in a container that has a name: in all its namespaces and its
 control group, with the ids, capabilities, filters, limits and the environment
-that its own program has. A PID is that of its first process, as `farside ps`
-shows it.
+that its own program has, or would have as another user. A PID is that of its
+first process, as `farside ps` shows it.
 
 ]=] .. options.help(M.specs) .. "\n\n" .. outcome.help
 end
@@ -44,6 +51,11 @@ local function fill(command, values)
     if key == "env" then
       local name, value = given.value:match "^([^=]+)=(.*)$"
       command.env[name or given.value] = value or true
+    elseif key == "groups" then
+      command.groups = command.groups or {}
+      for word in given.value:gmatch "[^,]+" do
+        table.insert(command.groups, word)
+      end
     else
       command[key] = given.value
     end

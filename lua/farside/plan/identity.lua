@@ -1,10 +1,12 @@
 --- Steps: the namespaces, the ids in them, the clocks, and who the child is.
 
 local network <const> = require "farside.plan.network"
-local ref <const> = require("farside.plan.steps").ref
 local resources <const> = require "farside.plan.resources"
+local steps <const> = require "farside.plan.steps"
 
 local M = {}
+
+local ref <const> = steps.ref
 
 local all <const> = { "user", "mnt", "pid", "net", "uts", "ipc", "cgroup" }
 
@@ -139,20 +141,26 @@ function M.become_root(plan, recipe, facts)
   secure(plan)
 end
 
--- The user that was asked for. What root's id gave stays until privileges are
--- kept or dropped by name; the program then starts without, as its id is not
--- root's.
-function M.become_user(plan, recipe, facts)
-  local who <const> = recipe.user
-  if not who then return end
+-- What becoming a user depends on, beside who that is: whether groups can be
+-- set, the capabilities that go with him, and whether HOME is his.
+local function circumstances(recipe, facts)
+  local _, gid = maps(recipe, facts)
+  local words <const>, env <const> = recipe.capabilities, recipe.env or {}
+  return {
+    groups = not gid or not gives_up_groups(facts, gid), home = env.HOME == nil,
+    powers = type(words) == "table" and #words > 0 and words or nil,
+  }
+end
+
+-- What root's id gave stays until privileges are kept or dropped by name; the
+-- program then starts without, as its id is not root's.
+local function user_steps(plan, who, account)
   local function add(label, ...) plan:add("child", label, ...) end
   plan:tell("child", "root", "who that is, in the container's own files",
-            "account", who.user, who.group or recipe.group, recipe.groups
-           ).as = "who"
+            "account", who.user, who.group, who.groups).as = "who"
   add("powers do not go with root's id", "capability.securebits",
       "no_setuid_fixup")
-  local _, gid = maps(recipe, facts)
-  if not gid or recipe.groups or not gives_up_groups(facts, gid) then
+  if who.groups or account.groups then
     add("the user's groups", "setgroups", ref("who", "groups"))
   end
   local group <const>, user <const> = ref("who", "gid"), ref("who", "uid")
@@ -160,6 +168,42 @@ function M.become_user(plan, recipe, facts)
   add("the user", "setresuid", user, user, user)
   add("from here on they do", "capability.securebits", "")
   secure(plan)
+  if account.powers then
+    add("the user has these powers, who is not root", "capability.raise",
+        account.powers, "inheritable", "ambient")
+  end
+end
+
+--- The user that was asked for.
+function M.become_user(plan, recipe, facts)
+  plan.account = circumstances(recipe, facts)
+  if not recipe.user then return end
+  local first <const> = #plan + 1
+  user_steps(plan, {
+    user = recipe.user.user, group = recipe.user.group or recipe.group,
+    groups = recipe.groups,
+  }, plan.account)
+  for i = first, #plan do plan[i].privilege = "user" end
+end
+
+--- The privileges of a container for a program that is another user than its
+-- payload.
+-- @tparam {step,...} privileges
+-- @tparam table account what the plan says of it
+-- @tparam table who `user`, `group`, `groups`
+-- @treturn {step,...}
+function M.as_user(privileges, account, who)
+  local plan <const> = steps.new()
+  for _, step in ipairs(privileges) do
+    if step.where == "parent" then plan[#plan + 1] = step end
+  end
+  user_steps(plan, who, account)
+  for _, step in ipairs(privileges) do
+    if step.where == "child" and step.privilege ~= "user" then
+      plan[#plan + 1] = step
+    end
+  end
+  return plan
 end
 
 return M

@@ -72,10 +72,6 @@ function M.privileges(plan, recipe)
     plan:add("child", "of root's powers inside, these are left",
         "capability.keep", words)
   end
-  if recipe.user and type(recipe.capabilities) == "table" and #words > 0 then
-    plan:add("child", "the user has them, who is not root", "capability.raise",
-             words, "inheritable", "ambient")
-  end
   if recipe.no_new_privs then
     plan:add("child", "and no program gives more", "prctl", "no_new_privs",
         true)

@@ -45,19 +45,34 @@ end
 --- Groups beside the first.
 M.groups = fields.list(M.id)
 
+--- The checks of the keys for a program's user.
+M.checks = { user = M.user, group = M.id, groups = M.groups }
+
+--- What `user`, `group` and `groups` ask of each other.
+-- @tparam table keys checked
+-- @tparam function fail
+-- @treturn ?table `user`, `group` and `groups`, when there is a user
+function M.account(keys, fail)
+  local user <const> = keys.user
+  if keys.groups and not user then
+    fail("groups", "they go with a user")
+  elseif keys.group and not user then
+    fail("group", "it goes with a user")
+  elseif keys.group and user.group then
+    fail("group", "the user has one already, after the colon")
+  end
+  return user and { user = user.user, group = user.group or keys.group,
+                    groups = keys.groups }
+end
+
 --- What these keys ask of each other.
 function M.consistent(recipe, fail)
+  M.account(recipe, fail)
   local shared <const> = recipe.share.user
   if shared and (recipe.uid_map or recipe.gid_map) then
     fail("uid_map", "ids cannot be mapped with share = \"user\"")
   elseif recipe.gid_map == "auto" and recipe.uid_map ~= "auto" then
     fail("gid_map", "\"auto\" goes with uid_map = \"auto\"")
-  elseif recipe.groups and not recipe.user then
-    fail("groups", "they go with a user")
-  elseif recipe.group and not recipe.user then
-    fail("group", "it goes with a user")
-  elseif recipe.group and recipe.user.group then
-    fail("group", "the user has one already, after the colon")
   elseif recipe.userns == false and shared then
     fail("userns", "would forbid them to the host with share = \"user\"")
   end

@@ -206,6 +206,37 @@ static int raw_restore(lua_State *L) {
   return 0;
 }
 
+static bool same_modes(const struct termios *a, const struct termios *b) {
+  return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag &&
+         a->c_cflag == b->c_cflag && a->c_lflag == b->c_lflag;
+}
+
+/***
+Puts the former modes back in the place of a process that was killed: unless
+somebody has changed the modes since then, as shells do.
+@function raw:rescue
+@raise EIO when the terminal is gone
+*/
+static int raw_rescue(lua_State *L) {
+  struct raw *raw = check_raw(L);
+  struct termios now;
+  far_check(L, tcgetattr(raw->fd, &now), "tty.raw", NULL);
+  if (!same_modes(&now, &raw->raw))
+    return 0;
+  return far_check(L, tcsetattr(raw->fd, TCSANOW, &raw->before), "tty.raw",
+                   NULL);
+}
+
+/***
+The descriptor that it has of the terminal.
+@function raw:fileno
+@treturn int
+*/
+static int raw_fileno(lua_State *L) {
+  lua_pushinteger(L, check_raw(L)->fd);
+  return 1;
+}
+
 /***
 Puts a terminal in raw mode: bytes go through as they are.
 @function raw
@@ -246,6 +277,8 @@ static const luaL_Reg methods[] = {
   {"close", raw_restore},
   {"pause", raw_pause},
   {"resume", raw_resume},
+  {"rescue", raw_rescue},
+  {"fileno", raw_fileno},
   {NULL, NULL},
 };
 

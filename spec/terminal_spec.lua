@@ -17,6 +17,7 @@ local function test(name, body)
       ns.tty.control(slave)
       body(master, slave, path)
     end)
+    t.reap() -- what a driver that was killed has left
   end)
 end
 
@@ -44,6 +45,20 @@ local function is_raw(path) return modes(path):find "%-icanon" ~= nil end
 local function stat(process)
   local file <close> = io.open(("/proc/%d/stat"):format(process.pid))
   return file:read "a":match ".*%) (%u)"
+end
+
+-- The child of the driver's that puts the terminal right, by a pidfd.
+local function guard_of(driver)
+  local children <const> = "/proc/%d/task/%d/children"
+  while true do
+    local file <close> = io.open(children:format(driver.pid, driver.pid))
+    for pid in file:read "a":gmatch "%d+" do
+      local comm <close> = io.open("/proc/" .. pid .. "/comm")
+      if comm:read "l" == "farside-guard" then
+        return ns.pidfd_open(math.tointeger(pid))
+      end
+    end
+  end
 end
 
 local ready <const> = "echo rea''dy; exec sleep 1000"
@@ -101,6 +116,38 @@ describe("a terminal that is joined", function()
       assert.same({ nil, "exit", 125 }, { driver:wait(20) })
       assert.is_false(is_raw(path))
     end)
+
+  test("is given back after kill -9, at once and by a child of its own",
+    function(master, slave, path)
+      local driver <close> = drive(slave, "sh", "-c", ready)
+      hear(master, "ready")
+      local child <close> = guard_of(driver)
+      driver:signal "KILL"
+      assert.equal(1, #ns.poll({ child }, 20))
+      assert.is_false(is_raw(path))
+      assert.same({ nil, "signal", 9 }, { driver:wait(20) })
+    end)
+
+  test("is left as a shell has set it after kill -9",
+    function(master, slave, path)
+      local driver <close> = drive(slave, "sh", "-c", ready)
+      hear(master, "ready")
+      local child <close> = guard_of(driver)
+      os.execute("stty sane -icanon -F " .. path)
+      driver:signal "KILL"
+      assert.equal(1, #ns.poll({ child }, 20))
+      assert.is_true(is_raw(path))
+      driver:wait(20)
+    end)
+
+  test("is not watched once it is given back", function(master, slave)
+    local driver <close> = drive(slave, "sh", "-c", ready)
+    hear(master, "ready")
+    local child <close> = guard_of(driver)
+    ns.write(master, "\3")
+    driver:wait(20)
+    assert.equal(1, #ns.poll({ child }, 0))
+  end)
 
   test("is given back when nobody reads any more",
     function(_, slave, path)

@@ -26,6 +26,52 @@ local function fit(terminal)
   end
 end
 
+---- raw mode that ends with this process ----
+
+-- Waits for the end of a process that it must outlive, whatever ends that: in
+-- a session of its own no key and no hang-up reaches it, and what it does to
+-- the terminal no shell stops. It has nothing open but these two.
+local function stand_guard(raw, process)
+  collectgarbage "stop"
+  core.setsid()
+  core.prctl("name", "farside-guard")
+  core.dup(process, 0)
+  core.dup(raw, 1)
+  core.close_range(2, raw:fileno() - 1)
+  core.close_range(raw:fileno() + 1)
+  core.poll { 0 }
+  raw:rescue()
+end
+
+local Raw = {}
+Raw.__index = Raw
+
+function Raw:pause() self.modes:pause() end
+
+function Raw:resume() self.modes:resume() end
+
+function Raw:close()
+  self.modes:close()
+  self.guard:close()
+end
+
+Raw.__close = Raw.close
+
+-- The caller's terminal in raw mode. A process that is killed puts nothing
+-- back, so a child does that for it.
+local function make_raw()
+  local self <close> = core.pidfd_open(core.getpid())
+  local modes <const> = core.tty.raw(input)
+  local ok, guard = pcall(core.clone, {}, function()
+    stand_guard(modes, self)
+  end)
+  if ok then return setmetatable({ modes = modes, guard = guard }, Raw) end
+  modes:close()
+  error(guard, 0)
+end
+
+---- two terminals ----
+
 local Join = {}
 Join.__index = Join
 
@@ -132,7 +178,7 @@ M.signals = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "CONT", "WINCH",
 -- @raise a message when another signal came; the caller's terminal is as it
 -- was, then as well
 function M.join(container, signals, forwarded)
-  local raw <close> = core.tty.isatty(input) and core.tty.raw(input) or nil
+  local raw <close> = core.tty.isatty(input) and make_raw() or nil
   local self = setmetatable({
     container = container, terminal = container.terminal, signals = signals,
     pending = "", raw = raw, forwarded = {},

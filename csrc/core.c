@@ -26,6 +26,7 @@ static void (*const areas[])(lua_State *) = {
   far_open_fs,
   far_open_stat,
   far_open_io,
+  far_open_inotify,
   far_open_xattr,
   far_open_socket,
   far_open_user,

@@ -231,6 +231,7 @@ void far_open_mountfd(lua_State *L);
 void far_open_context(lua_State *L);
 void far_open_fs(lua_State *L);
 void far_open_stat(lua_State *L);
+void far_open_inotify(lua_State *L);
 void far_open_io(lua_State *L);
 void far_open_xattr(lua_State *L);
 void far_open_socket(lua_State *L);

@@ -256,6 +256,24 @@ describe("a container with limits", function()
     assert.same({ nil, "signal", 15 }, { container:wait() })
   end)
 
+  test("has no more time than its limit, paused or not", function()
+    local container <close> = ns.spawn { "sleep", "100", limits = {},
+                                         timeout = "300ms" }
+    container:pause()
+    container:resume()
+    container:pause()
+    assert.same({ nil, "signal", 9, "timeout" }, { container:wait(20) })
+  end)
+
+  test("is paused without a word about time when it has no limit of it",
+    function()
+      local container <close> = ns.spawn { "sleep", "100", limits = {},
+                                           timeout = "1h" }
+      container:pause()
+      container:signal "KILL"
+      assert.same({ nil, "signal", 9 }, { container:wait(20) })
+    end)
+
   test("leaves no cgroup when it cannot be started", function(path)
     assert.is_false(pcall(ns.run, { "/no/such/program", limits = {} }))
     assert.equal(0, #groups(path))

@@ -96,6 +96,19 @@ describe("a detached container", function()
     assert.is_nil(io.open(path .. "/cgroup.procs"))
   end)
 
+  test("that was paused by somebody ends when its time is over", function()
+    t.needs "cgroup"
+    local container <close> = start { limits = {}, timeout = "300ms" }
+    local other <close> = ns.clone({}, function()
+      for _ = 1, 2 do ns.container "web":pause() end
+      ns.container "web":resume()
+      ns.container "web":pause()
+    end)
+    assert.is_true(other:wait())
+    assert.same({ nil, "signal", 9, "timeout" }, { container:wait(20) })
+    assert.equal("timeout", only().why)
+  end)
+
   test("with a cgroup leaves none when all that looked after it is killed",
     function()
       t.needs "cgroup"
@@ -489,6 +502,28 @@ describe("on the command line", function()
       assert.equal(("farside: %s: the container has no cgroup of its own; a "
         .. "recipe with `limits` has one\n"):format(word), pipe:read "a")
     end
+  end)
+
+  test("a log is followed, whichever file it goes to", function(directory)
+    local place <const> = t.tmpdir()
+    assert(os.execute(("cd %s && mkfifo 400 800 1200 && chmod -R a+rwx ."
+                      ):format(place)))
+    local container <close> = sh([[
+      for last in 400 800 1200; do
+        seq $((last - 399)) $last
+        read word </mnt/$last
+      done; true]], { log_size = "4K",
+                      mounts = { { bind = place, at = "/mnt" } } })
+    local pipe <close> = io.popen(("XDG_RUNTIME_DIR=%s timeout 60 %s/farside "
+      .. "logs -f web"):format(directory, t.build))
+    for number = 1, 1200 do
+      assert.equal(tostring(number), pipe:read "l")
+      if number % 400 == 0 then
+        io.open(place .. "/" .. number, "w"):close()
+      end
+    end
+    assert.is_nil(pipe:read "l")
+    assert.same({ true, "exit", 0 }, { container:wait(20) })
   end)
 
   test("the last lines of a log are shown", function(directory)

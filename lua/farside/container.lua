@@ -22,6 +22,7 @@ M.Container = Container
 -- - `process`: its first process
 -- - `status`: the pipe on which its init tells how the payload ended
 -- - `namespaces`, `terminal`: as the plan's steps left them
+-- - `deadline`: the end of its time limit, as of ns.monotonic
 -- - `kept`: what is to be closed after its end
 function M.new(parts)
   parts.pid = parts.process.pid
@@ -32,6 +33,7 @@ end
 -- Closes all that was kept, the last first; one that fails keeps none of the
 -- others from being closed, and is told at the end.
 local function undo(self)
+  M.close(self.clock)
   local failed, failure = false, nil
   while #self.kept > 0 do
     local kept = table.remove(self.kept)
@@ -67,8 +69,8 @@ local function await(self, timeout)
 end
 
 -- How the payload ended: the init has told, with a reason when it was not the
--- payload's own doing; or it was the only process. Where SIGCHLD is ignored, no
--- more can be known of a child than what it told.
+-- payload's own doing; or it was the only process, or was ended itself. Where
+-- SIGCHLD is ignored, no more can be known of a child than what it told.
 local function outcome(self)
   local record <const> = core.read(self.status, 64)
   self.status:close()
@@ -80,7 +82,9 @@ local function outcome(self)
     return (how == "exit" and code == 0) or nil, how, code, why
   end
   if not reaped then error(ok, 0) end
-  return ok, how, code
+  local late <const> = how == "signal" and code == 9 and self.deadline
+    and core.monotonic() >= self.deadline
+  return ok, how, code, late and "timeout" or nil
 end
 
 --- What wait answers, from how it ended.
@@ -166,7 +170,8 @@ function Container:common()
   local home <const> = type(env.HOME) == "table" -- it is known inside alone
   if home then env.HOME = nil end
   return { steps = privileges(self), account = self.plan.account, env = env,
-           home = home, cwd = payload.cwd, path = payload.path }
+           home = home, cwd = payload.cwd, path = payload.path,
+           deadline = self.deadline }
 end
 
 -- The user that a program is to be, if not the payload's; and the command
@@ -297,12 +302,23 @@ local function cgroup(self, call)
     .. "a recipe with `limits` has one", call)
 end
 
---- Stops all its processes where they are, until resume.
+-- Its time limit holds while it stands still.
+function Container:keep_time(group)
+  M.close(self.clock)
+  if not self.deadline then return end
+  self.clock = require("farside.overtime").start(self.process, group,
+                                                 self.deadline)
+end
+
+--- Stops all its processes where they are, until resume. A time limit goes on,
+-- and ends it when it is over.
 -- @raise a message when it has no cgroup; ESRCH when it has ended. See
 -- cgroups(7), cgroup.freeze.
 function Container:pause()
   check_running(self, "pause")
-  cgroup(self, "pause"):freeze(true)
+  local group <const> = cgroup(self, "pause")
+  group:freeze(true)
+  self:keep_time(group)
 end
 
 --- Lets its processes go on.
@@ -310,6 +326,7 @@ end
 function Container:resume()
   check_running(self, "resume")
   cgroup(self, "resume"):freeze(false)
+  M.close(self.clock)
 end
 
 --- What it uses: processor time, memory, processes.

@@ -94,6 +94,14 @@ function Detached:common()
   return serial.decode(core.read(sheet, core.fstatat(sheet, "").size, 0))
 end
 
+-- Whoever asks has gone by then.
+function Detached:keep_time(group)
+  local deadline <const> = self:common().deadline
+  if deadline then
+    require("farside.overtime").leave(self.process, group, deadline)
+  end
+end
+
 --- Whether it runs.
 function Detached:running()
   return not self.ended and self.process ~= nil and self.proc ~= nil

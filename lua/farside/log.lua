@@ -30,9 +30,9 @@ end
 local Log <const> = {}
 Log.__index = Log
 
-local function create(self)
-  return core.openat2(self.dir, file_name(self.name, newer),
-                      "wronly,create,trunc,append,nofollow",
+local function create(self, which)
+  return core.openat2(self.dir, file_name(self.name, which),
+                      "wronly,create,excl,append,nofollow",
                       { mode = "0600" })
 end
 
@@ -43,15 +43,19 @@ function M.new(name, size)
   M.remove(name)
   local self = setmetatable({ name = name, most = size // 2, size = 0,
                               dir = (directory()) }, Log)
-  self.file = create(self)
+  self.file = create(self, newer)
   return self
 end
 
+-- At no moment is there no newer file: a reader would take it for the end.
 local function turn(self)
+  local old <const> = file_name(self.name, older)
+  pcall(core.unlinkat, self.dir, old) -- ENOENT
+  local file <const> = create(self, older)
+  core.renameat(self.dir, old, self.dir, file_name(self.name, newer),
+                "exchange")
   self.file:close()
-  core.renameat(self.dir, file_name(self.name, newer), self.dir,
-                file_name(self.name, older))
-  self.file, self.size = create(self), 0
+  self.file, self.size = file, 0
 end
 
 local function add(self, piece)
@@ -84,30 +88,41 @@ local function pour(file, take)
   for data in function() return core.read(file, 65536) end do take(data) end
 end
 
-local function same(file, dir, name)
-  local ok, now = pcall(core.fstatat, dir, file_name(name, newer), "nofollow")
+local function same(file, dir, name, which)
+  local ok, now = pcall(core.fstatat, dir, file_name(name, which), "nofollow")
   return ok and now.ino == core.fstatat(file, "").ino
+end
+
+-- Both files, of a moment at which they were not just being turned.
+local function open_both(dir, name)
+  local old <const> = open(dir, name, older)
+  local file <const> = open(dir, name, newer)
+  if not old or same(old, dir, name, older) then return old, file end
+  old:close()
+  if file then file:close() end
+  return open_both(dir, name)
 end
 
 --- Reads a container's log.
 -- @tparam string name
 -- @tparam function take gets the pieces in order
--- @tparam[opt] function follow called whenever all was read: it waits for
--- more, and answers false when what comes now is the last
+-- @tparam[opt] function follow called whenever all of the newer file, which it
+-- gets, was read: it waits for more, and answers false when what comes now is
+-- the last
 function M.read(name, take, follow)
   local dir <close> = directory()
-  local old <close> = open(dir, name, older)
-  local file, last = open(dir, name, newer), not follow
+  local old <close>, file = open_both(dir, name)
+  local last = not follow
   if old then pour(old, take) end
   while file do
     pour(file, take)
-    if not same(file, dir, name) then -- it was turned: more is in the next
-      file:close()
+    if not same(file, dir, name, newer) then -- it was turned: more is in the
+      file:close()                           -- next
       file = open(dir, name, newer)
     elseif last then
       file = file:close()
     else
-      last = not follow()
+      last = not follow(file)
     end
   end
 end

@@ -257,6 +257,12 @@ local function start(self)
   if message then child_failed(self, message) end
 end
 
+-- The end of its time, which the first process has begun to measure.
+local function deadline(plan)
+  if not plan.timeout then return nil end
+  return core.monotonic() + core.duration(plan.timeout) / 1e9
+end
+
 -- All that a start consists of, with a walker if `quick` and if it can be.
 local function attempt(plan, quick, early)
   local self = early and early.doors or earlies.doors()
@@ -275,6 +281,7 @@ local function attempt(plan, quick, early)
                           status = self.status_reader,
                           namespaces = self.values.ways,
                           terminal = self.values.terminal,
+                          deadline = deadline(plan),
                           kept = release(self), plan = plan,
                           values = self.values }
 end

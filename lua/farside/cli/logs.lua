@@ -42,11 +42,21 @@ local function put(text)
   io.stdout:flush()
 end
 
--- Waits for more; false when the container has ended.
+-- Waits for more in a file; false when the container has ended. What came
+-- before the file was watched is read before anything is waited for.
 local function waiter(container)
   if not container.supervisor then return function() return false end end
-  return function()
-    return #core.poll({ container.supervisor }, "100ms") == 0
+  local changes <const>, watched = core.inotify_init(), nil
+  return function(file)
+    if file ~= watched then
+      core.inotify_add_watch(changes, "/proc/self/fd/" .. file:fileno(),
+                             "modify,move_self")
+      watched = file
+      return true
+    end
+    local ready <const> = core.poll { changes, container.supervisor }
+    if ready[1] == changes then core.read(changes, 4096) end
+    return ready[#ready] ~= container.supervisor
   end
 end
 
@@ -58,10 +68,10 @@ local function show(container, given)
     if lines then held[#held + 1] = data else put(data) end
   end
   local wait <const> = given.follow and waiter(container)
-  local function follow()
+  local function follow(file)
     if lines then put(last(table.concat(held), lines)) end
     lines = nil
-    return wait and wait()
+    return wait and wait(file)
   end
   require("farside.log").read(container.name, take, follow)
 end

@@ -61,6 +61,7 @@ end
 -- be listening yet.
 function M.time(plan, recipe)
   if recipe.timeout then
+    plan.timeout = recipe.timeout
     plan:add("child", "when this time is over PID 1 ends it", "setitimer",
              recipe.timeout, "100ms")
   end

@@ -1,0 +1,59 @@
+--- The time limit of a container that is paused. Its first process keeps the
+-- time (farside.plan.resources) but stands still with the others; so as long as
+-- that lasts, a process outside ends it when the moment comes. That one leaves
+-- when the container goes on, or has ended.
+
+local core <const> = require "farside.core"
+
+local M = {}
+
+-- Nothing stays open but these two.
+local function keep_only(process, events)
+  collectgarbage "stop"
+  core.setsid()
+  core.prctl("name", "farside-clock")
+  core.dup(process, 0)
+  core.dup(events, 1)
+  core.close_range(2)
+  return core.fd(0), core.fd(1)
+end
+
+local function paused(events)
+  return core.read(events, 4096, 0):find("frozen 1", 1, true) ~= nil
+end
+
+local function keep_time(process, events, deadline)
+  process, events = keep_only(process, events)
+  while paused(events) do
+    local left <const> = math.max(0, deadline - core.monotonic())
+    local ready <const> = core.poll({ process, { events, "pri" } }, left)
+    if #ready == 0 then return core.kill(process, "KILL") end
+    if ready[1] == process then return end
+  end
+end
+
+--- Starts it.
+-- @tparam process|fd process the first of the container
+-- @tparam Cgroup group which stands still
+-- @tparam number deadline as of ns.monotonic
+-- @treturn process to be closed once the container goes on, or has ended
+function M.start(process, group, deadline)
+  local events <close> = core.openat2(group, "cgroup.events", "rdonly")
+  return core.clone({}, function()
+    pcall(keep_time, process, events, deadline) -- ENODEV: the group has gone
+    core._exit(0)
+  end)
+end
+
+--- Starts it as nobody's child, for a caller that does not stay.
+-- @param ... as for start
+function M.leave(...)
+  local args <const> = table.pack(...)
+  local between <close> = core.clone({}, function()
+    M.start(table.unpack(args, 1, args.n))
+    core._exit(0)
+  end)
+  between:wait()
+end
+
+return M

@@ -279,6 +279,8 @@ build = {
         "lua/farside/options.lua",
       ["farside.outcome"] =
         "lua/farside/outcome.lua",
+      ["farside.overtime"] =
+        "lua/farside/overtime.lua",
       ["farside.plan"] =
         "lua/farside/plan.lua",
       ["farside.plan.files"] =

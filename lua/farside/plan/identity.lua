@@ -193,17 +193,17 @@ end
 -- @tparam table who `user`, `group`, `groups`
 -- @treturn {step,...}
 function M.as_user(privileges, account, who)
-  local plan <const> = steps.new()
-  for _, step in ipairs(privileges) do
-    if step.where == "parent" then plan[#plan + 1] = step end
-  end
+  local plan <const>, list, rest = steps.new(), {}, {}
   user_steps(plan, who, account)
   for _, step in ipairs(privileges) do
-    if step.where == "child" and step.privilege ~= "user" then
-      plan[#plan + 1] = step
+    if step.where == "parent" then
+      list[#list + 1] = step
+    elseif step.privilege ~= "user" then
+      rest[#rest + 1] = step
     end
   end
-  return plan
+  table.move(plan, 1, #plan, #list + 1, list)
+  return table.move(rest, 1, #rest, #list + 1, list)
 end
 
 return M

@@ -49,6 +49,8 @@ build = {
         "lua/farside/cgroup/group.lua",
       ["farside.child"] =
         "lua/farside/child.lua",
+      ["farside.cli.cache"] =
+        "lua/farside/cli/cache.lua",
       ["farside.cli.completion"] =
         "lua/farside/cli/completion.lua",
       ["farside.cli.doctor"] =
@@ -237,6 +239,8 @@ build = {
         "lua/farside/layer/image.lua",
       ["farside.layer.progress"] =
         "lua/farside/layer/progress.lua",
+      ["farside.layer.store"] =
+        "lua/farside/layer/store.lua",
       ["farside.layer.tar"] =
         "lua/farside/layer/tar.lua",
       ["farside.layer.unpack"] =

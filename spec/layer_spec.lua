@@ -374,6 +374,114 @@ describe("an archive as a layer", function()
   end)
 end)
 
+describe("the layers that are unpacked", function()
+  local layers <const> = ns.layers
+
+  local function recipe(bytes, more)
+    local result <const> = host { "/bin/sleep", "1000",
+                                  root = { layers = { file(bytes) } } }
+    for key, value in pairs(more or {}) do result[key] = value end
+    return result
+  end
+
+  local base <const> = archive({ name = "etc/f", data = "x" },
+                               { name = "u", uid = 33, gid = 7 })
+
+  it("are listed, and removed once nobody uses them", function()
+    alone(function(cache)
+      local container <close> = ns.spawn(recipe(base))
+      ns.unpack(file(archive { name = "other" }))
+      local rows <const> = layers.list()
+      assert.equal(2, #rows)
+      local used <const> = rows[rows[1].used and 1 or 2]
+      assert.is_true(used.used and used.size > 0
+                     and math.abs(os.time() - used.unpacked) < 600)
+      assert.equal(cache .. "/" .. used.digest,
+                   used.path:match "(.*)/[^/]*$")
+      local gone <const>, kept <const> = layers.prune()
+      assert.same({ 1, { used.digest } }, { #gone, kept })
+      local ok, err = pcall(layers.remove, used.digest:sub(1, 9))
+      assert.is_false(ok)
+      assert.equal(("layers.remove layer %s (in use): Device or resource busy "
+        .. "(EBUSY)"):format(used.digest),
+        (tostring(err):gsub("^%S+:%d+: ", "")))
+      assert.is_true(container:exec { "test", "-e", "/etc/f" })
+      container:close()
+      layers.remove(used.digest:sub(1, 9))
+      assert.equal("known", names(cache))
+      assert.equal("", names(cache .. "/known"))
+      assert.same({}, layers.list())
+    end)
+  end)
+
+  it("with ids of others are removed by whoever has unpacked them", function()
+    t.needs("ordinary user", "newuidmap")
+    alone(function(cache)
+      ns.spawn(recipe(base, { uid_map = "auto" })):close()
+      local row <const> = layers.list()[1]
+      assert.is_true(#row.uid_map > 1 and not row.used and row.size > 0)
+      assert.same({ row.digest }, (layers.prune()))
+      assert.equal("known", names(cache))
+    end)
+  end)
+
+  it("are named by digests", function()
+    alone(function()
+      for message, digest in pairs {
+        ["layers.remove: digest expected, got '../x'"] = "../x",
+        ["layers.remove: no layer 'abc'"] = "abc",
+      } do
+        local ok, said = pcall(layers.remove, digest)
+        assert.is_false(ok)
+        assert.equal(message, (said:gsub("^%S+:%d+: ", "")))
+      end
+    end)
+  end)
+
+  it("are unpacked anew for who comes while they are removed", function()
+    alone(function()
+      local path <const> = file(base)
+      local starters, pruner = {}, ns.clone({}, function()
+        for _ = 1, 20 do layers.prune() end
+      end)
+      for i = 1, 3 do
+        starters[i] = ns.clone({}, function()
+          for _ = 1, 10 do
+            local layer <close> = ns.hold_layer(path)
+            assert(read(layer.directory .. "/etc/f") == "x")
+          end
+        end)
+      end
+      for _, starter in ipairs(starters) do assert.is_true(starter:wait()) end
+      assert.is_true(pruner:wait())
+    end)
+  end)
+
+  it("are shown and removed on the command line", function()
+    alone(function(cache)
+      local command <const> = ("XDG_CACHE_HOME=%s timeout 60 %s/farside cache "
+        ):format(cache:match "(.*)/farside/layers$", t.build)
+      local function farside(words)
+        local pipe <close> = io.popen(command .. words .. " 2>&1; echo $?")
+        return pipe:read "a"
+      end
+      local container <close> = ns.spawn(recipe(base))
+      local digest <const> = layers.list()[1].digest
+      assert.matches("^DIGEST +SIZE USED UNPACKED +IDS\n" .. digest:sub(1, 12)
+        .. " +%d+%.%dK yes  %d+%-%d+%-%d+ %d+:%d+:%d+ %S.*\n0\n$",
+        farside "ls")
+      assert.matches('"digest": "' .. digest .. '"', farside "ls --json")
+      assert.equal(("farside: layer %s is in use\n0\n"):format(digest),
+                   farside "prune")
+      container:close()
+      assert.equal(digest .. "\n0\n", farside "prune")
+      assert.matches("farside cache: rm: DIGEST expected\n", farside "rm")
+      assert.matches("farside cache: ls, rm or prune expected, got 'clean'\n",
+                     farside "clean")
+    end)
+  end)
+end)
+
 describe("how far an archive is unpacked", function()
   local progress <const> = require "farside.layer.progress"
 

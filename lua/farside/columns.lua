@@ -40,6 +40,19 @@ function M.cut(text, width, unicode)
   return text:sub(1, utf8.offset(text, keep + 1) - 1) .. mark
 end
 
+local units <const> = { "K", "M", "G", "T" }
+
+--- Bytes in a few digits; what is no number of them as it is.
+function M.size(bytes)
+  if math.type(bytes) ~= "integer" then return bytes end
+  local unit, value = "", bytes
+  for _, name in ipairs(units) do
+    if value < 1024 then break end
+    unit, value = name, value / 1024
+  end
+  return (unit == "" and "%d%s" or "%.1f%s"):format(value, unit)
+end
+
 ---- trees ----
 
 local branches <const> = {

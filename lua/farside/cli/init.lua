@@ -16,6 +16,7 @@ local summaries <const> = {
   { "resume", "let them go on" },
   { "stats", "show what containers use" },
   { "rm", "forget detached containers that have ended" },
+  { "cache", "list the layers that are unpacked, remove them" },
   { "completion", "make a shell complete the words of farside" },
   { "net", "list the networks of containers, clear what a crash left" },
   { "netns", "network namespaces with a name, shared with `ip netns`" },

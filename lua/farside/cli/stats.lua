@@ -21,26 +21,13 @@ group, as those with limits do.
 ]] .. options.help(M.specs)
 end
 
-local units <const> = { "K", "M", "G", "T" }
-
--- Bytes in a few digits.
-local function size(bytes)
-  if math.type(bytes) ~= "integer" then return bytes end
-  local unit, value = "", bytes
-  for _, name in ipairs(units) do
-    if value < 1024 then break end
-    unit, value = name, value / 1024
-  end
-  return (unit == "" and "%d%s" or "%.1f%s"):format(value, unit)
-end
-
 local function of(key, field)
   return function(row) return row.stats[key] and row.stats[key][field] end
 end
 
 local function size_of(key, field)
   local get <const> = of(key, field)
-  return function(row) return size(get(row)) end
+  return function(row) return columns.size(get(row)) end
 end
 
 local all <const> = {

@@ -1,7 +1,8 @@
 --- Where unpacked layers are: a directory for each digest, and in it one for
 -- each way in which ids are on disk. Whoever unpacks holds a lock on the
 -- digest's directory, works in one beside the final one, and renames it at the
--- end. What a crash has left is removed by the next who gets the lock.
+-- end. What a crash has left is removed by the next who gets the lock. Whoever
+-- uses a layer shares a lock on its own directory.
 
 local core <const> = require "farside.core"
 local files <const> = require "farside.file"
@@ -52,6 +53,25 @@ function M.way(uids, gids)
   return require("farside.layer.digest").of_text(name)
 end
 
+-- "0-1000-1_1-100000-65536" → { { 0, 1000, 1 }, { 1, 100000, 65536 } }
+local function ranges(text)
+  local map = {}
+  for inside, outside, count in text:gmatch "(%d+)%-(%d+)%-(%d+)" do
+    map[#map + 1] = { math.tointeger(inside), math.tointeger(outside),
+                      math.tointeger(count) }
+  end
+  return map
+end
+
+--- The maps of a way, as far as its name tells.
+-- @tparam string way
+-- @treturn table `uid_map`, `gid_map`; empty when it has none
+function M.maps(way)
+  local uids, gids = way:match "^([%d_-]+)_and_([%d_-]+)"
+  if not uids then return {} end
+  return { uid_map = ranges(uids), gid_map = ranges(gids) }
+end
+
 --- The final directory of a layer.
 -- @tparam string digest hexadecimal digits
 -- @tparam string way
@@ -76,6 +96,21 @@ function M.known()
   return path
 end
 
+---- locks ----
+
+local function same(fd, path)
+  local ok, there = pcall(core.fstatat, nil, path)
+  return ok and there.ino == core.fstatat(fd, "").ino
+end
+
+-- A directory that is there, locked; nil when it is gone, or somebody has it.
+local function lock(path, ...)
+  local fd = core.openat2(nil, path, "rdonly,directory", { optional = true })
+  if not fd then return nil end
+  if core.flock(fd, ...) and same(fd, path) then return fd end
+  fd:close()
+end
+
 --- Waits for its turn to unpack a digest. The directory may go while one waits,
 -- when the other one has failed.
 -- @tparam string digest
@@ -83,13 +118,55 @@ end
 function M.lock(digest)
   local path <const> = M.path() .. "/" .. digest
   make(path)
-  local fd = core.openat2(nil, path, "rdonly,directory", { optional = true })
-  if not fd then return M.lock(digest) end
-  core.flock(fd, "exclusive")
-  local ok, there = pcall(core.fstatat, nil, path)
-  if ok and there.ino == core.fstatat(fd, "").ino then return fd end
-  fd:close()
-  return M.lock(digest)
+  return lock(path, "exclusive") or M.lock(digest)
+end
+
+--- A lock for one of those who use a layer.
+-- @tparam string path its directory
+-- @treturn ?fd nil when it was just removed
+function M.share(path) return lock(path, "shared") end
+
+--- The only lock of a directory.
+-- @tparam string path
+-- @treturn ?fd nil when somebody has one, or it is gone
+function M.claim(path) return lock(path, "exclusive,nonblock") end
+
+---- as whom ----
+
+-- What is of other ids than an ordinary user's own is his in a user namespace
+-- with these. Answers whether it went well, what was printed, what was said.
+local function as_owner(command, ids)
+  if ids.idmap or not ids.uid_map or require("farside.host").is_root() then
+    return require("farside.program").run(command, "", "600s")
+  end
+  local printed <close> = core.memfd_create "printed"
+  local said <close> = core.memfd_create "said"
+  command.stdout, command.stderr = printed, said
+  local child <close> = require("farside.clone").clone({
+    "user", uid_map = ids.uid_map, gid_map = ids.gid_map,
+  }, function() require("farside.exec").exec(command) end)
+  return child:wait(), core.read(printed, 4096, 0) or "",
+         core.read(said, 4096, 0) or ""
+end
+
+--- Removes a directory of the cache.
+-- @tparam string path
+-- @tparam table ids `uid_map`, `gid_map`, of its files
+-- @raise EBUSY when something is left
+function M.erase(path, ids)
+  local ok, _, said = as_owner({ "rm", "-rf", "--", path }, ids)
+  if ok then return end
+  core.raise(core.errno.EBUSY, "unpack", path,
+             ("%s (cannot be removed) %s"):format(path, said))
+end
+
+--- The bytes that a directory has on disk.
+-- @tparam string path
+-- @tparam table ids `uid_map`, `gid_map`, of its files
+-- @treturn ?int nil when it was just removed
+function M.size(path, ids)
+  local _, printed = as_owner({ "du", "-s", "-B1", "--", path }, ids)
+  return math.tointeger(tonumber(printed:match "^%d+"))
 end
 
 return M

@@ -197,23 +197,6 @@ end
 
 ---- where it goes ----
 
-local function remove(path, ids)
-  local command <const> = { "rm", "-rf", "--", path }
-  local ok, _, said_by_rm
-  if ids.idmap or not ids.uid_map or require("farside.host").is_root() then
-    ok, _, said_by_rm = require("farside.program").run(command, "", "600s")
-  else -- what is of other ids is removed by the root of these
-    local child <close> = require("farside.clone").clone({
-      "user", uid_map = ids.uid_map, gid_map = ids.gid_map,
-    }, function() require("farside.exec").exec(command) end)
-    ok = child:wait()
-  end
-  if not ok then
-    core.raise(core.errno.EBUSY, "unpack", path,
-               ("%s (cannot be removed) %s"):format(path, said_by_rm or ""))
-  end
-end
-
 local function outside(map)
   for _, range in ipairs(map) do
     if range[1] == 0 then return range[2] end
@@ -252,7 +235,7 @@ local function unpack(archive, way, ids)
   if cache.has(archive.digest, way) then return place end
   local partial <const> = place .. ".partial"
   if is_there(nil, partial) then
-    remove(partial, ids) -- what a crash has left
+    cache.erase(partial, ids) -- what a crash has left
   end
   make(partial, ids)
   local ok, err = pcall(fill, archive, partial, ids)
@@ -260,7 +243,7 @@ local function unpack(archive, way, ids)
     core.renameat(nil, partial, nil, place)
     return place
   end
-  remove(partial, ids)
+  cache.erase(partial, ids)
   pcall(core.unlinkat, nil, cache.path() .. "/" .. archive.digest, "removedir")
   error(err, 0)
 end
@@ -333,6 +316,30 @@ function M.unpack(path, options)
     return cache.place(archive.digest, way)
   end
   return unpack(archive, way, ids)
+end
+
+---- a layer that is in use ----
+
+local Layer <const> = {}
+Layer.__index = Layer
+
+--- Lets go of it.
+function Layer:close()
+  self.lock = self.lock and self.lock:close()
+end
+
+Layer.__close = Layer.close
+
+--- The same as unpack, for a layer that stays in the cache until it is closed.
+-- @tparam string path
+-- @tparam[opt] table options
+-- @treturn table `directory`; the method `close`
+-- @raise as unpack
+function M.hold_layer(path, options)
+  local directory <const> = M.unpack(path, options)
+  local lock <const> = cache.share(directory)
+  if not lock then return M.hold_layer(path, options) end -- just removed
+  return setmetatable({ directory = directory, lock = lock }, Layer)
 end
 
 return M

@@ -82,13 +82,14 @@ function Trees:unpack(name, layered, idmap, uids, gids)
   for i, layer in ipairs(layered.layers) do
     if self.facts.archives[layer] then
       local as = name .. "_" .. i
-      self.plan:add("parent", "the directory of an archive, unpacked once",
-        "unpack", layer, {
+      local step = self.plan:add("parent",
+        "the directory of an archive, unpacked once", "hold_layer", layer, {
           digest = layered.digests and layered.digests[i],
           idmap = plain or false, uid_map = not plain and uids or nil,
           gid_map = not plain and gids or nil,
-        }).as = as .. "_files"
-      self.unpacked[as] = ref(as .. "_files")
+        })
+      step.as, step.kept = as .. "_files", true
+      self.unpacked[as] = ref(as .. "_files", "directory")
     end
   end
 end

@@ -215,16 +215,18 @@ static bool same_modes(const struct termios *a, const struct termios *b) {
 Puts the former modes back in the place of a process that was killed: unless
 somebody has changed the modes since then, as shells do.
 @function raw:rescue
+@tparam fd fd the terminal
 @raise EIO when the terminal is gone
 */
 static int raw_rescue(lua_State *L) {
-  struct raw *raw = check_raw(L);
+  const struct raw *raw = luaL_checkudata(L, 1, RAW);
+  int fd = far_fd_check(L, 2);
   struct termios now;
-  far_check(L, tcgetattr(raw->fd, &now), "tty.raw", NULL);
+  far_at_most(L, 2);
+  far_check(L, tcgetattr(fd, &now), "tty.raw", NULL);
   if (!same_modes(&now, &raw->raw))
     return 0;
-  return far_check(L, tcsetattr(raw->fd, TCSANOW, &raw->before), "tty.raw",
-                   NULL);
+  return far_check(L, tcsetattr(fd, TCSANOW, &raw->before), "tty.raw", NULL);
 }
 
 /***

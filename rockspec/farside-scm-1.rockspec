@@ -43,6 +43,8 @@ build = {
         "lua/farside/account.lua",
       ["farside.attend"] =
         "lua/farside/attend.lua",
+      ["farside.beside"] =
+        "lua/farside/beside.lua",
       ["farside.cgroup"] =
         "lua/farside/cgroup.lua",
       ["farside.cgroup.group"] =
@@ -239,12 +241,12 @@ build = {
         "lua/farside/layer/image.lua",
       ["farside.layer.progress"] =
         "lua/farside/layer/progress.lua",
-      ["farside.layer.store"] =
-        "lua/farside/layer/store.lua",
       ["farside.layer.tar"] =
         "lua/farside/layer/tar.lua",
       ["farside.layer.unpack"] =
         "lua/farside/layer/unpack.lua",
+      ["farside.layers"] =
+        "lua/farside/layers.lua",
       ["farside.lease"] =
         "lua/farside/lease.lua",
       ["farside.list"] =

@@ -166,6 +166,21 @@ function M.format(rows, columns, options)
   return table.concat(lines, "\n")
 end
 
+--- Prints records as whoever reads standard output can see them.
+-- @tparam table rows
+-- @tparam table columns
+-- @tparam[opt] table given `no_headings`, `raw`, `no_truncate`, `tree`
+function M.print(rows, columns, given)
+  given = given or {}
+  local screen <const> = require("farside.screen").of(1)
+  local text <const> = M.format(rows, columns, {
+    headings = not given.no_headings, raw = given.raw, tree = given.tree,
+    width = not given.no_truncate and screen.width or nil,
+    unicode = screen.unicode,
+  })
+  if text ~= "" then print(text) end
+end
+
 ---- JSON, and names ----
 
 local function object(row, columns)

@@ -23,7 +23,7 @@ local library <const> = {
   max_namespaces = "sysctl", lease_ids = "lease",
   root = "root", bind_tree = "tree", map_tree = "tree",
   unpack = "layer.unpack", hold_layer = "layer.unpack",
-  layers = "layer.store",
+  layers = "layers",
   list = "list", tree = "draw", doctor = "doctor", netlink = "netlink",
   netns = "netns", network = "network",
   cgroup = "cgroup", confine = "landlock",

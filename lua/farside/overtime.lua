@@ -3,27 +3,17 @@
 -- that lasts, a process outside ends it when the moment comes. That one leaves
 -- when the container goes on, or has ended.
 
+local beside <const> = require "farside.beside"
 local core <const> = require "farside.core"
 
 local M = {}
-
--- Nothing stays open but these two.
-local function keep_only(process, events)
-  collectgarbage "stop"
-  core.setsid()
-  core.prctl("name", "farside-clock")
-  core.dup(process, 0)
-  core.dup(events, 1)
-  core.close_range(2)
-  return core.fd(0), core.fd(1)
-end
 
 local function paused(events)
   return core.read(events, 4096, 0):find("frozen 1", 1, true) ~= nil
 end
 
+-- ENODEV ends it: the group has gone.
 local function keep_time(process, events, deadline)
-  process, events = keep_only(process, events)
   while paused(events) do
     local left <const> = math.max(0, deadline - core.monotonic())
     local ready <const> = core.poll({ process, { events, "pri" } }, left)
@@ -39,10 +29,10 @@ end
 -- @treturn process to be closed once the container goes on, or has ended
 function M.start(process, group, deadline)
   local events <close> = core.openat2(group, "cgroup.events", "rdonly")
-  return core.clone({}, function()
-    pcall(keep_time, process, events, deadline) -- ENODEV: the group has gone
-    core._exit(0)
-  end)
+  return beside.start("farside-clock", { process, events },
+                      function(init, changes)
+                        keep_time(init, changes, deadline)
+                      end)
 end
 
 --- Starts it as nobody's child, for a caller that does not stay.

@@ -2,6 +2,7 @@
 -- go in as they are, so that ^C is the container's to interpret, and what it
 -- writes comes out; the size follows.
 
+local beside <const> = require "farside.beside"
 local core <const> = require "farside.core"
 
 local M = {}
@@ -28,21 +29,6 @@ end
 
 ---- raw mode that ends with this process ----
 
--- Waits for the end of a process that it must outlive, whatever ends that: in
--- a session of its own no key and no hang-up reaches it, and what it does to
--- the terminal no shell stops. It has nothing open but these two.
-local function stand_guard(raw, process)
-  collectgarbage "stop"
-  core.setsid()
-  core.prctl("name", "farside-guard")
-  core.dup(process, 0)
-  core.dup(raw, 1)
-  core.close_range(2, raw:fileno() - 1)
-  core.close_range(raw:fileno() + 1)
-  core.poll { 0 }
-  raw:rescue()
-end
-
 local Raw = {}
 Raw.__index = Raw
 
@@ -62,9 +48,11 @@ Raw.__close = Raw.close
 local function make_raw()
   local self <close> = core.pidfd_open(core.getpid())
   local modes <const> = core.tty.raw(input)
-  local ok, guard = pcall(core.clone, {}, function()
-    stand_guard(modes, self)
-  end)
+  local ok, guard = pcall(beside.start, "farside-guard", { self, modes },
+                          function(process, terminal)
+                            core.poll { process }
+                            modes:rescue(terminal)
+                          end)
   if ok then return setmetatable({ modes = modes, guard = guard }, Raw) end
   modes:close()
   error(guard, 0)

@@ -61,11 +61,7 @@ function words.ls(given)
     print(json.encode(json.object { { "layers", json.list(rows) } }, "  "))
     return
   end
-  local screen <const> = require("farside.screen").of(1)
-  print(columns.format(rows, all, {
-    headings = not given.no_headings, width = screen.width,
-    unicode = screen.unicode,
-  }))
+  columns.print(rows, all, given)
 end
 
 function words.rm(_, digests)

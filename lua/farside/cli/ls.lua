@@ -115,13 +115,10 @@ local function put(key, rows, picked, given, unseen_counts)
     }, "  "))
     return
   end
-  local screen <const> = require("farside.screen").of(1)
-  local text = columns.format(rows, picked, {
-    headings = not given.no_headings, raw = given.raw,
-    width = not given.no_truncate and screen.width or nil,
-    unicode = screen.unicode, tree = given.marks,
+  columns.print(rows, picked, {
+    no_headings = given.no_headings, raw = given.raw,
+    no_truncate = given.no_truncate, tree = given.marks,
   })
-  if text ~= "" then print(text) end
   if unseen_counts then words.tell_unseen("ls", unseen_counts) end
 end
 

@@ -57,11 +57,7 @@ function words.ls(given)
     }, "  "))
     return
   end
-  local screen <const> = require("farside.screen").of(1)
-  print(columns.format(rows, all, {
-    headings = not given.no_headings, width = screen.width,
-    unicode = screen.unicode,
-  }))
+  columns.print(rows, all, given)
 end
 
 function words.prune()

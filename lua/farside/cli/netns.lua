@@ -62,11 +62,7 @@ verb("list", 0, 0, function(given)
     print(json.encode(json.list(rows), "  "))
     return 0
   end
-  local screen <const> = require("farside.screen").of(1)
-  local text <const> = columns.format(rows, all, {
-    headings = not given.no_headings, width = screen.width,
-    unicode = screen.unicode })
-  if text ~= "" then print(text) end
+  columns.print(rows, all, given)
   return 0
 end)
 

@@ -61,11 +61,7 @@ function M.main(args)
   elseif given.quiet then
     for _, row in ipairs(rows) do print(row.name) end
   else
-    local screen <const> = require("farside.screen").of(1)
-    local text <const> = columns.format(rows, all, {
-      headings = not given.no_headings, width = screen.width,
-      unicode = screen.unicode })
-    if text ~= "" then print(text) end
+    columns.print(rows, all, given)
   end
   return 0
 end

@@ -71,10 +71,7 @@ function M.main(args)
     print(json.encode({ containers = json.list(rows) }, "  "))
     return 0
   end
-  local screen <const> = require("farside.screen").of(1)
-  print(columns.format(rows, all, {
-    headings = not given.no_headings, width = screen.width,
-    unicode = screen.unicode }))
+  columns.print(rows, all, given)
   return 0
 end
 

@@ -1,11 +1,13 @@
 --- The layers that are unpacked, for whoever wants the room back: which there
 -- are, which are in use, and their removal. Those of other users are theirs.
+-- @module farside.layers
 
 local cache <const> = require "farside.layer.cache"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 
 local M = {}
+M.layers = M
 
 local unfinished <const> = "%.partial$"
 
@@ -56,7 +58,7 @@ end
 -- `uid_map` and `gid_map` (nil where files have the archive's owners), `size`
 -- (bytes on disk), `used` (by a container that runs), `unpacked` (seconds, as
 -- of os.time)
-local function list()
+function M.list()
   local rows = {}
   for _, digest in ipairs(digests()) do
     for _, way in ipairs(names(cache.path() .. "/" .. digest)) do
@@ -131,7 +133,7 @@ end
 --- Removes a layer.
 -- @tparam string digest or the beginning of it
 -- @raise EBUSY when a container that runs uses it; a message when there is none
-local function remove(digest)
+function M.remove(digest)
   if type(digest) ~= "string" or not digest:find "^%x+$" then
     errors.usage("layers.remove: digest expected, got '%s'", tostring(digest))
   end
@@ -145,7 +147,7 @@ end
 --- Removes all layers that are not in use.
 -- @treturn {string,...} the digests that went
 -- @treturn {string,...} and those that are in use
-local function prune()
+function M.prune()
   local gone, kept = {}, {}
   for _, digest in ipairs(digests()) do
     local into <const> = remove_digest(digest) and gone or kept
@@ -153,7 +155,5 @@ local function prune()
   end
   return gone, kept
 end
-
-M.layers = { list = list, remove = remove, prune = prune }
 
 return M

@@ -4,6 +4,8 @@
 local t = require "spec.helper"
 local ns = require "farside"
 
+local root <const> = ns.geteuid() == 0
+
 -- Specs may be run by an interpreter of the user's own: then only the driver
 -- joins.
 local function test(name, body)

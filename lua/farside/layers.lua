@@ -58,6 +58,7 @@ end
 -- `uid_map` and `gid_map` (nil where files have the archive's owners), `size`
 -- (bytes on disk), `used` (by a container that runs), `unpacked` (seconds, as
 -- of os.time)
+-- @raise EACCES for a cache that is not one's own. See openat2(2).
 function M.list()
   local rows = {}
   for _, digest in ipairs(digests()) do
@@ -147,6 +148,7 @@ end
 --- Removes all layers that are not in use.
 -- @treturn {string,...} the digests that went
 -- @treturn {string,...} and those that are in use
+-- @raise EBUSY when something of one is left
 function M.prune()
   local gone, kept = {}, {}
   for _, digest in ipairs(digests()) do

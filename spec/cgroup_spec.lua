@@ -402,4 +402,18 @@ describe("a container with limits", function()
     assert.matches("ns.cgroup.make({ cpu = 0.5, memory = 1048576 })",
                    tostring(ns.plan(recipe)), 1, true)
   end)
+
+  it("may be of one of several things, in words", function()
+    local container <const> = require "farside.container_options"
+    local options <const> = require "farside.options"
+    local recipe <const> = container.fill("run", options.parse("run",
+      container.specs, { "--limits", "hugetlb=2M:64M", "--limits",
+                         "io=8:0:rbps=1M", "--limits", "io=8:0:wiops=9" }), {})
+    assert.same({ hugetlb = { ["2M"] = "64M" },
+                  io = { ["8:0"] = { rbps = "1M", wiops = "9" } } },
+                recipe.limits)
+    recipe[1] = "x"
+    assert.matches("{ hugetlb = { 2M = 67108864 }, io = { 8:0 = { "
+      .. "rbps = 1048576, wiops = 9 } } }", tostring(ns.plan(recipe)), 1, true)
+  end)
 end)

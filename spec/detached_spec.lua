@@ -324,7 +324,7 @@ describe("after kill -9", function()
   test("what was made for the container is undone, but not after a boot",
     function()
       local undone = {}
-      rawset(ns, "undo_for_spec", function(what) undone[#undone + 1] = what end)
+      function ns.cgroup.remove(what) undone[#undone + 1] = what end
       local function dead(name, other)
         local process = ns.clone({}, function() end)
         local identity <const> = registry.identity(process)
@@ -333,8 +333,8 @@ describe("after kill -9", function()
         registry.locked(function(dir)
           registry.write(dir, { name = name, status = "running",
             supervisor = identity, init = identity, namespaces = {},
-            undo = { { "undo_for_spec", name .. "'s first" }, { "nosuch.call" },
-                     { "undo_for_spec", name .. "'s last" } } })
+            undo = { { "cgroup.remove", name .. "'s first" }, { "nosuch.call" },
+                     { "cgroup.remove", name .. "'s last" } } })
         end)
       end
       dead "web"

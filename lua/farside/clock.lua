@@ -6,13 +6,10 @@ local fields <const> = require "farside.fields"
 local M = {}
 
 --- The check of an offset: seconds or a time such as "5m"; answers it as given.
-function M.offset(value, path, fail)
-  if not pcall(core.duration, value) then
-    fail(path, "seconds or a time such as \"5m\" expected, got '%s'",
-         tostring(value))
-  end
-  return value
-end
+-- @function offset
+M.offset = fields.expected("seconds or a time such as \"5m\"", function(value)
+  return pcall(core.duration, value) and value or nil
+end)
 
 --- The field table of offsets: both clocks that can be set.
 M.fields = { monotonic = M.offset, boottime = M.offset }

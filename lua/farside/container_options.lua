@@ -164,6 +164,21 @@ end
 assignment "rlimits"
 assignment "limits"
 
+local limit <const> = set.limits
+
+-- "hugetlb=2M:64M", "io=/dev/sda:rbps=1M" are about one of several.
+function set.limits(recipe, text, word)
+  local size, amount = text:match "^hugetlb=(.*):(.*)$"
+  local device, rate, number = text:match "^io=(.*):(%l+)=(.*)$"
+  if size then
+    list(list(recipe, "limits"), "hugetlb")[size] = amount
+  elseif device then
+    list(list(list(recipe, "limits"), "io"), device)[rate] = number
+  else
+    limit(recipe, text, word)
+  end
+end
+
 --- The options, for the parser and the help text.
 M.specs = {}
 

@@ -23,6 +23,64 @@ end
 M.boolean = typed "boolean"
 M.callable = typed "function"
 
+--- What a test makes of a value; nil is for one that will not do.
+-- @tparam string what was expected, for the message
+-- @tparam function test
+-- @treturn function a check
+function M.expected(what, test)
+  return function(value, path, fail)
+    local kept <const> = test(value)
+    if kept ~= nil then return kept end
+    local plain <const> = type(value) ~= "table" and type(value) ~= "function"
+    fail(path, "%s expected, got '%s'", what,
+         plain and tostring(value) or type(value))
+  end
+end
+
+--- A string of a certain form.
+-- @tparam string pattern
+-- @tparam string what was expected
+function M.form(pattern, what)
+  return M.expected(what, function(value)
+    return type(value) == "string" and value:find(pattern) and value or nil
+  end)
+end
+
+--- An integer, or its digits, which the command line has, within a range.
+function M.within(least, most)
+  local what <const> = ("integer from %d to %d"):format(least, most)
+  return M.expected(what, function(value)
+    if type(value) == "string" and value:find "^-?%d+$" then
+      value = tonumber(value)
+    end
+    local fits <const> = math.type(value) == "integer" and value >= least
+      and value <= most
+    return fits and value or nil
+  end)
+end
+
+local units <const> = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
+
+--- Bytes, from 268435456 or "256M"; at least so many.
+-- @tparam string what was expected
+-- @tparam[opt=0] integer least
+function M.bytes(what, least)
+  return M.expected(what, function(value)
+    if type(value) ~= "string" and math.type(value) ~= "integer" then return end
+    local digits, unit = tostring(value):match "^(%d+)([KMGT]?)$"
+    if not digits or #digits >= 15 then return nil end
+    local size <const> = math.tointeger(tonumber(digits)) << units[unit]
+    return size >= (least or 0) and size or nil
+  end)
+end
+
+--- The check itself, or one word.
+function M.or_word(word, check)
+  return function(value, path, fail)
+    return value == word and value or check(value, path, fail)
+  end
+end
+
 --- A string with something in it, and no zero byte, which would cut it short
 -- in the kernel.
 function M.string(value, path, fail)

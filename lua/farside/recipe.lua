@@ -63,17 +63,8 @@ local function container_name(value, where, fail)
   return require("farside.registry").name(value, where, fail)
 end
 
-local units <const> = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
-
-local function log_size(value, where, fail)
-  local digits, unit = tostring(value):match "^(%d+)([KMG]?)$"
-  local size <const> = digits and #digits < 10 and digits * units[unit]
-  if not size or size < 4096 then
-    fail(where, "size of at least 4K, such as \"16M\", expected, got '%s'",
-         tostring(value))
-  end
-  return math.tointeger(size)
-end
+local log_size <const> =
+  fields.bytes("size of at least 4K, such as \"16M\",", 4096)
 
 -- What is checked by a module of its own is loaded when it is asked for.
 local function checked_by(module)
@@ -158,7 +149,8 @@ M.keys = {
     help = "a resource limit of each process: nofile=1024" },
   { name = "limits", check = resources.limits, option = "NAME=LIMIT",
     help = "a limit of all its processes together: memory=256M, pids=100, "
-        .. "cpu=0.5, swap, weight, cpuset" },
+        .. "cpu=0.5, swap, weight, cpuset, hugetlb=2M:64M, io=/dev/sda:rbps=1M"
+  },
   { name = "nice", check = resources.nice, option = "N",
     help = "its nice value, from -20, the first to be served, to 19" },
   { name = "affinity", check = resources.affinity, option = "CPUS",

@@ -7,16 +7,6 @@ local M = {}
 
 local text <const>, boolean <const> = fields.string, fields.boolean
 
--- A string of a certain form, described.
-local function form(pattern, what)
-  return function(value, where, fail)
-    if type(value) ~= "string" or not value:find(pattern) then
-      fail(where, "%s expected, got '%s'", what, tostring(value))
-    end
-    return value
-  end
-end
-
 -- Where something is put; the root itself is what `root` is for.
 local function place(value, where, fail)
   fields.path(value, where, fail)
@@ -38,9 +28,9 @@ local function directories(value, where, fail)
   return copy
 end
 
-local mode <const> = form("^[0-7]+$", "octal digits such as \"1777\"")
-local size <const> = form("^%d+[KMGTkmgt%%]?$",
-                          "size such as \"16M\" or \"10%\"")
+local mode <const> = fields.form("^[0-7]+$", "octal digits such as \"1777\"")
+local size <const> = fields.form("^%d+[KMGTkmgt%%]?$",
+                                 "size such as \"16M\" or \"10%\"")
 
 -- Each operation: its own key's check, the other keys that it takes, those of
 -- them that it needs, and whether words may stand beside them.

@@ -18,15 +18,18 @@ local function names()
   return list
 end
 
+local amount <const> = fields.expected(
+  "number, size such as \"64M\" or \"unlimited\"", function(value)
+    local number <const> = math.type(value) == "integer" and value >= 0
+    local size <const> = type(value) == "string" and value:find "^%d+[KMGT]?$"
+    return (number or size or value == "unlimited") and value or nil
+  end)
+
 local function rlimit(value, at, fail, name)
-  fields.known("resource", name, core.getrlimit, names, at, fail)
-  local number = math.type(value) == "integer" and value >= 0
-  local size = type(value) == "string" and value:find "^%d+[KMGT]?$"
-  if not number and not size and value ~= "unlimited" then
-    fail(at, "number, size such as \"64M\" or \"unlimited\" expected, got '%s'",
-         tostring(value))
+  if not pcall(core.getrlimit, name) then
+    fail(at, "%s", fields.unknown("resource", name, names()))
   end
-  return value
+  return amount(value, at, fail)
 end
 
 --- { nofile = 1024, memlock = "64M" }
@@ -34,52 +37,22 @@ M.rlimits = fields.map(rlimit)
 
 ---- single numbers ----
 
--- An integer, or its digits, which the command line has, within a range.
-local function within(least, most)
-  return function(value, at, fail)
-    local number <const> = type(value) == "string"
-      and value:find "^-?%d+$" and tonumber(value) or value
-    if math.type(number) ~= "integer" or number < least or number > most then
-      fail(at, "integer from %d to %d expected, got '%s'", least, most,
-           tostring(value))
-    end
-    return number
-  end
-end
+local within <const> = fields.within
 
 M.nice = within(-20, 19)
 M.oom_score_adj = within(-1000, 1000)
 
 ---- limits ----
 
-local units <const> = { [""] = 0, K = 10, M = 20, G = 30, T = 40 }
+local function or_max(check) return fields.or_word("max", check) end
 
--- Bytes from 268435456 or "256M"; "max" for no limit.
-local function bytes(value, at, fail)
-  if value == "max" then return value end
-  local digits, unit = tostring(value):match "^(%d+)([KMGT]?)$"
-  local number = digits and #digits < 15 and math.tointeger(tonumber(digits))
-  if not number or type(value) == "boolean" then
-    fail(at, "size such as \"256M\" or \"max\" expected, got '%s'",
-         tostring(value))
-  end
-  return number << units[unit]
-end
+local bytes <const> = or_max(fields.bytes "size such as \"256M\" or \"max\"")
 
-local function or_max(check)
-  return function(value, at, fail)
-    return value == "max" and value or check(value, at, fail)
-  end
-end
-
-local function processors(value, at, fail)
-  local number <const> = tonumber(value)
-  if value ~= "max" and not (number and number > 0 and number < 8192) then
-    fail(at, "number of processors such as 0.5 or \"max\" expected, got '%s'",
-         tostring(value))
-  end
-  return value == "max" and value or number
-end
+local processors <const> = or_max(fields.expected(
+  "number of processors such as 0.5 or \"max\"", function(value)
+    local number <const> = tonumber(value)
+    return number and number > 0 and number < 8192 and number or nil
+  end))
 
 local function cpuset(value, at, fail)
   return table.concat(M.affinity(value, at, fail), ",")
@@ -108,10 +81,10 @@ local function io(value, at, fail)
   return by_number
 end
 
+local page <const> = fields.form("^%d+[KMG]$", "size of a page such as \"2M\"")
+
 local function huge(value, at, fail, size)
-  if not size:find "^%d+[KMG]$" then
-    fail(at, "size of a page such as \"2M\" expected, got '%s'", size)
-  end
+  page(size, at, fail)
   return bytes(value, at, fail)
 end
 
@@ -142,32 +115,22 @@ end
 
 local cpu <const> = within(0, most_cpus - 1)
 
+local described <const> = fields.expected("processors such as \"0-3,6\"",
+  function(value) return type(value) == "string" and cpus(value) or nil end)
+
 --- Processors: "0-3,6" or { 0, 1, 2, 3, 6 }.
 function M.affinity(value, at, fail)
-  local list
-  if type(value) == "string" then
-    list = cpus(value)
-  elseif type(value) == "table" then
-    list = fields.list(cpu)(value, at, fail)
-  end
-  if not list or #list == 0 then
-    fail(at, "processors such as \"0-3,6\" expected, got '%s'",
-         type(value) == "string" and value or type(value))
-  end
-  return list
+  local listed <const> = type(value) == "table" and next(value) ~= nil
+  return (listed and fields.list(cpu) or described)(value, at, fail)
 end
 
 ---- time ----
 
 --- Seconds, or "30s", more than none.
-function M.timeout(value, at, fail)
+M.timeout = fields.expected("seconds or a time such as \"30s\"", function(value)
   if type(value) == "string" then value = tonumber(value) or value end
   local ok, time = pcall(core.duration, value)
-  if not ok or time <= 0 then
-    fail(at, "seconds or a time such as \"30s\" expected, got '%s'",
-         tostring(value))
-  end
-  return value
-end
+  return ok and time > 0 and value or nil
+end)
 
 return M

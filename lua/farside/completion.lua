@@ -77,21 +77,23 @@ end
 -- In single quotes, for any shell.
 local function quoted(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
 
+-- How a shell completes a word: one of a list, or what it has ways for.
+local function way_of(ways, completes)
+  if type(completes) == "table" then
+    return ways.words:format(table.concat(completes, " "))
+  end
+  return ways[completes] or ways.none
+end
+
 ---- bash ----
 
 local bash_ways <const> = {
+  words = '_farside_words "%s"', none = ":",
   directory = "_farside_files -d", file = "_farside_files -f",
   command = "_farside_command", container = "_farside_words "
     .. '"$(farside ps -aq 2>/dev/null)"',
   running = '_farside_words "$(farside ps -q 2>/dev/null)"',
 }
-
-local function bash_way(completes)
-  if type(completes) == "table" then
-    return '_farside_words "' .. table.concat(completes, " ") .. '"'
-  end
-  return bash_ways[completes] or ":"
-end
 
 local bash_head <const> = [==[
 # Completions of farside for bash; made by `farside completion bash`.
@@ -149,7 +151,8 @@ end
 local function bash_values(out, commands)
   each_valued(commands, function(name, option)
     if option.completes then
-      out:add("    %s) %s; return ;;", name, bash_way(option.completes))
+      out:add("    %s) %s; return ;;", name,
+              way_of(bash_ways, option.completes))
     end
   end)
 end
@@ -158,10 +161,10 @@ local function bash_words(out, command)
   out:add('    %s:*:-*) _farside_words "%s" ;;', command.word,
           table.concat(spellings(command), " "))
   if command.first then
-    out:add("    %s:1:*) %s ;;", command.word, bash_way(command.first))
+    out:add("    %s:1:*) %s ;;", command.word, way_of(bash_ways, command.first))
   end
   if command.others then
-    out:add("    %s::*) %s ;;", command.word, bash_way(command.others))
+    out:add("    %s::*) %s ;;", command.word, way_of(bash_ways, command.others))
   end
 end
 
@@ -193,16 +196,10 @@ end
 ---- zsh ----
 
 local zsh_ways <const> = {
+  words = "(%s)", none = " ",
   directory = "_files -/", file = "_files", command = "_normal",
   container = "_farside_containers -a", running = "_farside_containers",
 }
-
-local function zsh_way(completes)
-  if type(completes) == "table" then
-    return "(" .. table.concat(completes, " ") .. ")"
-  end
-  return zsh_ways[completes] or " "
-end
 
 local function zsh_escaped(words)
   return (words:gsub("[%[%]:\\]", "\\%0"))
@@ -215,7 +212,7 @@ local function zsh_option(name, option)
   if option.value then
     line = ("%s:%s%s:%s"):format(line, option.optional and ":" or "",
                                zsh_escaped(option.value),
-                               zsh_way(option.completes))
+                               way_of(zsh_ways, option.completes))
   end
   return quoted("*" .. line)
 end
@@ -230,9 +227,10 @@ local function zsh_command(out, command)
     end
   end
   local others = command.others == "command" and "*::command:_normal"
-    or "*:word:" .. zsh_way(command.others)
+    or "*:word:" .. way_of(zsh_ways, command.others)
   if command.first and command.first ~= command.others then
-    out:add("        %s \\", quoted("1:word:" .. zsh_way(command.first)))
+    out:add("        %s \\",
+            quoted("1:word:" .. way_of(zsh_ways, command.first)))
   end
   out:add("        %s ;;", quoted(others))
 end
@@ -272,16 +270,12 @@ end
 ---- fish ----
 
 local fish_ways <const> = {
+  words = "%s",
   directory = "(__fish_complete_directories)", file = "(__fish_complete_path)",
   command = "(__fish_complete_subcommand)",
   container = "(farside ps -aq 2>/dev/null)",
   running = "(farside ps -q 2>/dev/null)",
 }
-
-local function fish_way(completes)
-  if type(completes) == "table" then return table.concat(completes, " ") end
-  return fish_ways[completes]
-end
 
 -- In single quotes, where fish knows \\ and \'.
 local function fish_quoted(word)
@@ -293,7 +287,7 @@ local function fish_option(out, condition, option)
     condition, option.long:sub(3)) }
   if option.short then line[#line + 1] = "-s " .. option.short:sub(2) end
   if option.value and not option.optional then line[#line + 1] = "-x" end
-  local way <const> = option.value and fish_way(option.completes)
+  local way <const> = option.value and way_of(fish_ways, option.completes)
   if way then line[#line + 1] = "-a " .. fish_quoted(way) end
   line[#line + 1] = "-d " .. fish_quoted(option.help)
   out:add("%s", table.concat(line, " "))
@@ -316,7 +310,7 @@ local function fish(commands)
     end
     for _, what in ipairs { command.first or false,
                             command.others or false } do
-      local way <const> = what and fish_way(what)
+      local way <const> = what and way_of(fish_ways, what)
       if way then
         out:add("complete -c farside -n %s -f -a %s", condition,
                 fish_quoted(way))

@@ -194,8 +194,11 @@ local function before(a, b)
   return tostring(a) < tostring(b)
 end
 
--- Keys in a steady order, so that the first complaint is always the same.
-local function sorted_keys(value)
+--- The keys of a table in a steady order, so that the first complaint, and
+-- whatever else is told of them, is always the same.
+-- @tparam table value
+-- @treturn table a list
+function M.keys(value)
   local keys = {}
   for key in pairs(value) do keys[#keys + 1] = key end
   table.sort(keys, before)
@@ -209,7 +212,7 @@ function M.map(check)
       fail(path, "table expected, got %s", got(value))
     end
     local copy = {}
-    for _, name in ipairs(sorted_keys(value)) do
+    for _, name in ipairs(M.keys(value)) do
       if type(name) ~= "string" then
         fail(path, "name expected, got '%s'", tostring(name))
       end
@@ -263,13 +266,6 @@ function M.unknown(what, word, known)
   return ("unknown %s '%s' (%s)"):format(what, tostring(word), advice)
 end
 
--- The keys of a field table, as M.unknown wants them.
-local function names(record_fields)
-  local list = {}
-  for name in pairs(record_fields) do list[#list + 1] = name end
-  return list
-end
-
 --- A table with these fields and no others: { name = check }. `positional`
 -- checks the list part, when there is to be one.
 function M.record(fields, positional)
@@ -284,11 +280,11 @@ function M.record(fields, positional)
       end
       return path == "" and key or path .. "." .. key
     end
-    for _, key in ipairs(sorted_keys(value)) do
+    for _, key in ipairs(M.keys(value)) do
       local check = fields[key]
       if positional and math.type(key) == "integer" then check = positional end
       if not check then
-        fail(path, "%s", M.unknown("key", key, names(fields)))
+        fail(path, "%s", M.unknown("key", key, M.keys(fields)))
       end
       copy[key] = check(value[key], inner(key), fail)
     end

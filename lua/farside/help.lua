@@ -34,17 +34,10 @@ local function name_of(fn)
   end
 end
 
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
 -- Names that end in a word: "wait" → "container:wait", "process:wait".
 local function ending(word, pages)
   local list = {}
-  for _, name in ipairs(sorted(pages)) do
+  for _, name in ipairs(fields.keys(pages)) do
     if name:match "[^.:]+$" == word or name:match "^ns%.(.*)$" == word then
       list[#list + 1] = name
     end
@@ -55,7 +48,7 @@ end
 -- Names that begin with a word: "link" → "ns.link.add", …
 local function below(word, pages)
   local list = {}
-  for _, name in ipairs(sorted(pages)) do
+  for _, name in ipairs(fields.keys(pages)) do
     local rest = name:gsub("^ns%.", "")
     if rest:find(word .. ".", 1, true) == 1
       or rest:find(word .. ":", 1, true) == 1 then
@@ -140,7 +133,7 @@ end
 
 function by_type.string(word)
   local pages <const> = all_pages()
-  if word == "ns" then return catalogue(sorted(pages), pages) end
+  if word == "ns" then return catalogue(fields.keys(pages), pages) end
   if word == "recipe" then return recipe_keys() end
   if pages[word] then return pages[word] end
   local parts = {}
@@ -206,7 +199,7 @@ function M.words(name)
   for word in page:gmatch "[`\"]([%w_%-]+)[^`\"\n]*[`\"]" do
     set[word] = true
   end
-  return sorted(set)
+  return fields.keys(set)
 end
 
 return M

@@ -46,11 +46,8 @@ local function ask_each(names, node)
 end
 
 local function complain(node, names)
-  local list = {}
-  for name in pairs(names) do list[#list + 1] = name end
-  table.sort(list)
   error(("lab: %s: no carrier on %s"):format(node.name,
-    table.concat(list, ", ")), 0)
+    table.concat(require("farside.fields").keys(names), ", ")), 0)
 end
 
 -- A list may be read while the kernel is still at it: the state is told, what

@@ -1,15 +1,9 @@
 --- Steps: what of the machine the container's processes may use, each.
 
+local fields <const> = require "farside.fields"
 local ref <const> = require("farside.plan.steps").ref
 
 local M = {}
-
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
 
 --- A cgroup with limits for all of them together.
 function M.group(plan, recipe)
@@ -25,7 +19,7 @@ end
 function M.by_starter(plan, recipe, facts)
   local function parent(...) plan:add("parent", ...) end
   if facts.root then
-    for _, name in ipairs(sorted(recipe.rlimits or {})) do
+    for _, name in ipairs(fields.keys(recipe.rlimits or {})) do
       parent("a limit above the starter's is raised by who may", "raise_limit",
              ref "child", name, recipe.rlimits[name])
     end
@@ -45,7 +39,7 @@ function M.of_each(plan, recipe)
   local function child(...) plan:add("child", ...) end
   local wanted = { core = 0 }
   for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
-  for _, name in ipairs(sorted(wanted)) do
+  for _, name in ipairs(fields.keys(wanted)) do
     child("a limit for each process, not to be raised again", "setrlimit", name,
           wanted[name], wanted[name])
   end

@@ -190,16 +190,13 @@ function Program:send(name, fd)
 end
 
 -- What steps may refer to: a result of the walker's own is a register, one of
--- the parent's a descriptor that the walker gets.
+-- the parent's a descriptor that the walker gets; a field is no descriptor.
 function Program:refer(value)
   if type(value) ~= "table" or getmetatable(value) then return end
   local found = value.ref and self.values[value.ref]
-  if type(found) == "table" or type(found) == "userdata" then
-    if not self.sends then
-      self:hold(found)
-    elseif not value.field then
-      self:send(value.ref, found)
-    end
+  local object <const> = type(found) == "table" or type(found) == "userdata"
+  if object and not value.field then
+    if self.sends then self:send(value.ref, found) else self:hold(found) end
   end
   for _, element in pairs(value) do self:refer(element) end
 end

@@ -132,7 +132,7 @@ local function align(line, columns, wide, options)
     local right = column.right and column.name ~= options.tree
     parts[c] = right and space .. text or text .. space
   end
-  return (table.concat(parts, " "):gsub(" +$", ""))
+  return (table.concat(parts, options.gap or " "):gsub(" +$", ""))
 end
 
 -- Cells without blanks, "-" for the empty ones, so that they can be counted.
@@ -148,7 +148,8 @@ end
 -- @tparam table rows
 -- @tparam table columns
 -- @tparam[opt] table options `headings` (false: none), `raw`, `width` (cut to
--- it), `unicode`, `tree` (the name of the column that shows the rows' `level`)
+-- it), `unicode`, `tree` (the name of the column that shows the rows' `level`),
+-- `gap` (what stands between two columns; one blank)
 -- @treturn string
 function M.format(rows, columns, options)
   options = options or {}

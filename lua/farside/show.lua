@@ -1,10 +1,11 @@
 --- Values as text for somebody at a terminal: a list of records as columns,
 -- other tables as they would be written, as far as the screen is wide.
 
-local core <const> = require "farside.core"
+local columns <const> = require "farside.columns"
 
 local M = {}
 
+local gap <const> = "  " -- between columns
 local deepest <const>, most <const> = 4, 60 -- levels, elements of one table
 
 ---- a value as it would be written ----
@@ -98,11 +99,10 @@ local function is_records(value)
 end
 
 local function cell(value)
-  if value == nil then return "" end
   if type(value) == "table" and not has_text(value) then
-    return write(value, 0, { width = math.huge })
+    value = write(value, 0, { width = math.huge })
   end
-  return (tostring(value):gsub("%c", "?"))
+  return value
 end
 
 -- What tells records apart comes first.
@@ -118,16 +118,22 @@ local function before(a, b)
   return a < b
 end
 
+local widest <const> = 40 -- of one column
+
 local function column(records, name)
-  local cells, width = {}, utf8.len(name)
-  for i, record in ipairs(records) do
-    cells[i] = cell(record[name])
-    width = math.max(width, utf8.len(cells[i]) or #cells[i])
+  local width = #name
+  local function text(record)
+    local value <const> = cell(record[name])
+    return value ~= nil and columns.cut(columns.printable(tostring(value)),
+                                        widest, true) or nil
   end
-  return { name = name, cells = cells, width = math.min(width, 40) }
+  for _, record in ipairs(records) do
+    width = math.max(width, columns.width(text(record) or ""))
+  end
+  return { name = name, value = text, width = width }
 end
 
-local function columns(records)
+local function columns_of(records)
   local names = {}
   for _, record in ipairs(records) do
     for name in next, record do names[name] = true end
@@ -144,7 +150,7 @@ local function fitting(list, width)
   local fit, left, used = {}, {}, 0
   for _, one in ipairs(list) do
     if used + one.width <= width or #fit == 0 then
-      fit[#fit + 1], used = one, used + one.width + 2
+      fit[#fit + 1], used = one, used + one.width + #gap
     else
       left[#left + 1] = one.name
     end
@@ -152,36 +158,14 @@ local function fitting(list, width)
   return fit, left
 end
 
-local function padded(text, width)
-  local size = utf8.len(text) or #text
-  if size <= width then return text .. (" "):rep(width - size) end
-  return text:sub(1, (utf8.offset(text, width) or width) - 1) .. "…"
-end
-
-local function row(list, text_of)
-  local parts = {}
-  for i, one in ipairs(list) do parts[i] = padded(text_of(one), one.width) end
-  return (table.concat(parts, "  "):gsub("%s+$", ""))
-end
-
 local function record_lines(records, width)
-  local fit, left = fitting(columns(records), width)
-  local lines = { row(fit, function(one) return one.name end) }
-  for i = 1, #records do
-    lines[i + 1] = row(fit, function(one) return one.cells[i] end)
-  end
-  if #left > 0 then
-    lines[#lines + 1] = "(and " .. table.concat(left, ", ") .. ")"
-  end
-  return table.concat(lines, "\n")
+  local fit, left = fitting(columns_of(records), width)
+  local text <const> = columns.format(records, fit, { gap = gap })
+  if #left == 0 then return text end
+  return text .. "\n(and " .. table.concat(left, ", ") .. ")"
 end
 
 ---- results ----
-
-local function screen_width()
-  local ok, _, width = pcall(core.tty.size, 1)
-  return ok and width and width > 0 and width or 80
-end
 
 --- A value as text.
 -- @param value
@@ -196,7 +180,7 @@ end
 
 --- Prints results, side by side when each is a line.
 function M.print(...)
-  local width <const> = screen_width()
+  local width <const> = require("farside.screen").of(1).width
   local texts = table.pack(...)
   local separator = "\t"
   for i = 1, texts.n do

@@ -147,6 +147,15 @@ describe("farside plan", function()
     assert.is_truthy(said:find("ns.pivot_root", 1, true))
   end)
 
+  it("is a list of records for programs", function()
+    local said <const> = farside "plan --json --hostname moon -- true"
+    assert.matches('"call": "sethostname",\n *"code": '
+      .. '"ns.sethostname%(\\"moon\\"%)",\n *"label": "its name",\n *'
+      .. '"where": "child"', said)
+    assert.matches("farside plan: either --json or --trace expected, not both",
+                   farside "plan -J --trace -- true", 1, true)
+  end)
+
   it("shows the first container that a script would start", function()
     local said = farside("plan " .. file [[
       local ns = require "farside"

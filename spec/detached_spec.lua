@@ -494,6 +494,20 @@ describe("on the command line", function()
       assert.same({ nil, "signal", 15 }, { container:wait(20) })
     end)
 
+  test("a program is another user of the container", function(directory)
+    start():close()
+    local function exec(words)
+      local pipe <close> = io.popen(("XDG_RUNTIME_DIR=%s %s/farside exec %s "
+        .. "2>&1"):format(directory, t.build, words))
+      return pipe:read "a"
+    end
+    assert.equal("0 0\n", exec "-u 0:0 web sh -c 'echo $(id -u) $(id -g)'")
+    assert.equal("farside: exec: groups: they go with a user\n",
+                 exec "--groups 1,2 web true")
+    assert.equal("farside: exec: group: the user has one already, after the "
+                 .. "colon\n", exec "-u 0:0 --group 0 web true")
+  end)
+
   test("what needs a cgroup says so", function(directory)
     start():close()
     for _, word in ipairs { "pause", "resume", "stats" } do

@@ -10,6 +10,7 @@ local M = { takes = { "file", "command" } }
 local own <const> = {
   { name = "trace", help = "run it, and then print the time that each step took"
       .. ", the parent's and the child's" },
+  { name = "json", short = "J", help = "as JSON" },
   inspect.option,
 }
 
@@ -22,7 +23,7 @@ function M.help()
   return [[
 usage: farside plan [options] [--] command [argument …]
        farside plan [options] recipe.lua
-       farside plan [--trust|--trace] script.lua
+       farside plan [--json] [--trust|--trace] script.lua
 
 Prints the steps that make the container, in order: who takes each (the
 parent, which is the caller, or the child in its new namespaces), the call it
@@ -117,16 +118,27 @@ local function trace(plan)
 end
 
 -- Our own options stand before all others. What runs is trusted.
+local words <const> = {
+  ["--trace"] = function(how) how.trace, how.trusted = true, true end,
+  ["--trust"] = function(how) how.trusted = true end,
+  ["--json"] = function(how) how.json = true end,
+}
+words["-J"] = words["--json"]
+
 function M.main(args)
   local how <const> = {}
-  while args[1] == "--trace" or args[1] == "--trust" do
-    how.trace = how.trace or args[1] == "--trace"
-    how.trusted = true
-    table.remove(args, 1)
-  end
+  while words[args[1]] do words[table.remove(args, 1)](how) end
   local plan <const> = plan_of(args, how)
+  if how.trace and how.json then
+    options.usage("plan", "either --json or --trace expected, not both")
+  end
   if how.trace then return outcome.of(trace, plan) end
-  print(errors.visible(tostring(plan)))
+  if how.json then
+    local json <const> = require "farside.json"
+    print(json.encode({ steps = json.list(plan:records()) }, "  "))
+  else
+    print(errors.visible(tostring(plan)))
+  end
   return 0
 end
 

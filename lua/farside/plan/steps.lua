@@ -106,6 +106,18 @@ function Plan:text(times)
   return table.concat(lines, "\n")
 end
 
+--- The plan as records, for programs.
+-- @treturn {table,...} `where`, `call`, `code` (the Lua call that it is) and
+-- `label` of each step
+function Plan:records()
+  local list = {}
+  for i, step in ipairs(self) do
+    list[i] = { where = step.where, call = step.call, code = M.show(step),
+                label = step.label }
+  end
+  return list
+end
+
 function Plan:__tostring() return self:text() end
 
 return M

@@ -215,6 +215,13 @@ describe("a first process ahead of its plan", function()
     assert(container:wait())
   end)
 
+  test("is ended when a copy of the caller is wanted", function()
+    local plan <const> = ns.plan { "/bin/true", setup = function() end }
+    local first <close> = early.start { "/bin/true" }
+    local container <close> = require("farside.spawn").launch(plan, first)
+    assert(container:wait())
+  end)
+
   test("is ended when the recipe is refused", function()
     local before <const> = children()
     assert.has_error(function() ns.run { "/bin/true", colour = "red" } end)

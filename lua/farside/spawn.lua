@@ -122,15 +122,27 @@ local function fork_child(self, kinds, index)
   return core.clone(kinds, function() child_main(self, index + 1) end)
 end
 
+-- Other doors than those of a process that was not wanted: what it has not
+-- heard any more is still to be heard there.
+local function change_doors(self)
+  for name, door in pairs(earlies.doors()) do
+    self[name]:close()
+    self[name] = door
+  end
+end
+
 -- The process that was started before there was a plan; nil where there is
 -- none, or it is not the one that is wanted.
 local function take_early(self, kinds, index)
   local early <close> = self.early
   self.early = nil
-  if not (early and early:fits(kinds)) then return nil end
-  local program, descriptors = walker.program(self.plan, index + 1, self.values,
-    self.channel, self.status_writer, true)
-  if not program then return nil end
+  if not early then return nil end
+  local program, descriptors
+  if early:fits(kinds) then
+    program, descriptors = walker.program(self.plan, index + 1, self.values,
+      self.channel, self.status_writer, true)
+  end
+  if not program then return change_doors(self) end
   local process <const>, memory <const> = early:take()
   self.program, self.sent, self.memory = program, descriptors, memory
   return process

@@ -206,7 +206,7 @@ function Program:result()
   local name <const> = self.current.as
   if not name then return 0 end
   self.registers = self.registers + 1
-  if self.registers == passing - most then refuse() end
+  if self.registers == passing - (self.sends and most or 0) then refuse() end
   self.values[name] = held(self.registers)
   return self.registers
 end

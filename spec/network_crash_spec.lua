@@ -5,7 +5,9 @@ local t <const> = require "spec.helper"
 local networks <const> = require "spec.networks"
 local ns <const> = require "farside"
 
-local TIMES <const> = { root = 10, ["a user namespace"] = 50 }
+-- FARSIDE_KILLS: how many times in each place
+local kills <const> = tonumber(os.getenv "FARSIDE_KILLS")
+local TIMES <const> = { root = kills or 10, ["a user namespace"] = kills or 50 }
 
 -- Starts a container with all that there is to be left, in a process of its
 -- own that is killed after some time; 0 for none.

@@ -38,6 +38,31 @@ for place, within in pairs { root = networks.as_root,
     it("has a link of the caller's, which comes back", function()
       within(function()
         port()
+        ns.link.set("port", { up = true })
+        ns.address.add("port", "198.51.100.1/24")
+        ns.address.add("port", { "fd00::1/64", nodad = true })
+        ns.route.add { to = "203.0.113.0/24", via = "198.51.100.9" }
+        ns.route.add { to = "192.168.9.0/24", dev = "port", table = 77 }
+        ns.route.add { to = "fd01::/64", via = "fd00::9", metric = 5 }
+        local function there()
+          local text <const> = {}
+          for _, one in ipairs(ns.address.list { dev = "port" }) do
+            if one.scope == "global" then text[#text + 1] = one["local"] end
+          end
+          for _, family in ipairs { "inet", "inet6" } do
+            for _, one in ipairs(ns.route.list { dev = "port", table = "all",
+                                                 family = family }) do
+              if one.protocol ~= "kernel" then
+                text[#text + 1] = ("%s %s %s"):format(one.dst, one.gateway,
+                                                      one.table)
+              end
+            end
+          end
+          table.sort(text)
+          return table.concat(text, "\n")
+        end
+        local before <const> = there()
+        assert.matches("203.0.113.0/24 198.51.100.9 main", before, 1, true)
         assert.equal("192.0.2.9/24\ndefault via 192.0.2.1", output(
           "ip -br addr show inner | grep -o '192[^ ]*'; "
           .. "ip route | grep -o 'default via [^ ]*'", { network = {
@@ -45,6 +70,7 @@ for place, within in pairs { root = networks.as_root,
             gateway = "192.0.2.1", mtu = 1400 } }))
         local back <const> = ns.link.get "port"
         assert.same({ true, 1500 }, { back.up, back.mtu })
+        assert.equal(before, there())
       end)
     end)
 

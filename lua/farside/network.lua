@@ -61,18 +61,63 @@ end
 local Moved = {}
 Moved.__index = Moved
 
+-- What was given to a link and goes when it moves; not what the kernel itself
+-- gives to one that is up, or what a router tells.
+local function given_to(index)
+  local own, ways = {}, {}
+  for _, one in ipairs(core.address.list { dev = index }) do
+    local by_itself = one.family == "inet6" and one.scope == "link"
+    if not by_itself and not one.dynamic then own[#own + 1] = one end
+  end
+  for _, family in ipairs { "inet", "inet6" } do
+    for _, one in ipairs(core.route.list { dev = index, family = family,
+                                           table = "all" }) do
+      if one.protocol ~= "kernel" and one.protocol ~= "ra" then
+        one.dev, one.flags, one.nhid = index, nil, nil
+        ways[#ways + 1] = one
+      end
+    end
+  end
+  -- a router on the link comes before what is behind it
+  table.sort(ways, function(a, b) return not a.gateway and b.gateway ~= nil end)
+  return own, ways
+end
+
+-- Somebody may have given the same to another link meanwhile.
+local function restore(before)
+  local index <const> = core.link.get(before.link.ifname).ifindex
+  local nl <close> = require("farside").netlink()
+  local ok, err = pcall(nl.batch, nl, function(b)
+    for _, one in ipairs(before.addresses) do
+      one["local"] = one["local"] .. "/" .. one.prefixlen
+      b.address.replace(index, one)
+    end
+    b.link.set(index, { master = before.link.master, up = before.link.up })
+    for _, one in ipairs(before.routes) do
+      one.dev = index
+      b.route.add(one)
+    end
+  end)
+  for _, failure in ipairs(ok and {} or err.failures or { err }) do
+    if failure.code ~= "EEXIST" then error(failure, 0) end
+  end
+end
+
 --- Moves a link of the caller's into the network namespace of a process. It
--- comes back when what is answered is closed; with its caller killed, the
--- kernel brings back hardware, and deletes what is not.
+-- comes back when what is answered is closed, with its name, MTU, MAC and
+-- master, its addresses and the routes over it alone; with its caller killed,
+-- the kernel brings back hardware as it were new, and deletes what is not.
 -- @tparam string link
 -- @param target process, container, pid or handle
 -- @tparam table want `name` inside, `mtu`, `mac`
 -- @treturn Moved
 -- @raise as link.set
 function M.move(link, target, want)
-  local before <const> = core.link.get(link)
+  local before <const> = { link = core.link.get(link) }
+  local index <const> = before.link.ifindex
+  before.addresses, before.routes = given_to(index)
   local there <const> = require("farside.netlink").open(target)
-  local ok, err = pcall(core.link.set, before.ifindex, {
+  local ok, err = pcall(core.link.set, index, {
     netns = there, name = want.name, mtu = want.mtu, address = want.mac,
   })
   if not ok then
@@ -88,18 +133,18 @@ function Moved:close()
   if not self.there then return end
   local there <close> = self.there
   self.there = nil
-  local before <const> = self.before
+  local before <const> = self.before.link
   local home <close> = core.open("self", "net")
   local nl <close> = require("farside").netlink(there)
   nl.link.set(self.name, { netns = home, name = before.ifname, up = false,
                            mtu = before.mtu, address = before.address })
-  if before.up then core.link.set(before.ifname, { up = true }) end
+  restore(self.before)
 end
 
 Moved.__close = Moved.close
 
 function Moved:__tostring()
-  return ("%s of the caller's"):format(self.before.ifname)
+  return ("%s of the caller's"):format(self.before.link.ifname)
 end
 
 ---- being born elsewhere ----

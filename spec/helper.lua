@@ -169,6 +169,13 @@ function probes.controllers()
   return true
 end
 
+-- That of check-vm, which is thrown away.
+probes["a machine of its own"] = function()
+  local words = reads "/proc/cmdline" or ""
+  return words:find("scripts/dev/vm-inside", 1, true) and
+    core().geteuid() == 0, "needs a machine of its own: make check-vm"
+end
+
 probes["terminal input"] = function()
   local legacy = reads "/proc/sys/dev/tty/legacy_tiocsti"
   return not (legacy and legacy:find "^0"), "needs dev.tty.legacy_tiocsti = 1"

@@ -123,9 +123,10 @@ end
 -- @tparam[opt] table recipe checked
 -- @treturn table root (boolean), uid, gid, mappable (whether the kernel can
 -- show the files of / with other ids), below (mounts of files below /),
--- top (entries of /, for an ordinary user), nofile (its limits), subuids and
--- subgids (what is granted to an ordinary user, when it is asked for),
--- archives (a set of the layers that are files)
+-- top (entries of /, for an ordinary user), nofile (its limits), no_core
+-- (whether its hard limit for core dumps is 0), subuids and subgids (what is
+-- granted to an ordinary user, when it is asked for), archives (a set of the
+-- layers that are files)
 function M.facts(recipe)
   local uid, gid = core.geteuid(), core.getegid()
   local root = M.is_root(uid)
@@ -136,6 +137,7 @@ function M.facts(recipe)
     below = root and below(mounts) or {},
     top = not root and top(mounts) or {},
     nofile = { core.getrlimit "nofile" },
+    no_core = select(2, core.getrlimit "core") == 0,
     subuids = all and granted "uid", subgids = all and granted "gid",
     archives = recipe and archives(recipe) or {},
   }

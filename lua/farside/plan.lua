@@ -67,7 +67,7 @@ function M.make(recipe, facts)
   payload.enter(plan, recipe)
   privilege(plan, identity.become_user, recipe, facts)
   trees:limit()
-  privilege(plan, payload.privileges, recipe)
+  privilege(plan, payload.privileges, recipe, facts)
   payload.payload(plan, recipe)
   return plan
 end

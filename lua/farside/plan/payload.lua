@@ -64,8 +64,8 @@ end
 
 -- Filters are installed, and files given up, by whoever gives up new
 -- privileges, or still has the power to.
-function M.privileges(plan, recipe)
-  resources.of_each(plan, recipe)
+function M.privileges(plan, recipe, facts)
+  resources.of_each(plan, recipe, facts)
   local words = recipe.capabilities or M.capabilities
   if not recipe.no_new_privs then give_up(plan, recipe, words) end
   if words ~= "all" then

@@ -34,10 +34,18 @@ function M.by_starter(plan, recipe, facts)
   end
 end
 
+-- The size of a core dump. With 0 there is no file, but the host's program that
+-- dumps are piped to (core_pattern) is run nevertheless, by root; with 1, which
+-- the kernel takes for a dump of that program's own, it is not. Where the
+-- starter may have none at all, neither may the container.
+local function no_core(facts)
+  return facts.no_core and 0 or 1
+end
+
 --- What each program sets for itself.
-function M.of_each(plan, recipe)
+function M.of_each(plan, recipe, facts)
   local function child(...) plan:add("child", ...) end
-  local wanted = { core = 0 }
+  local wanted = { core = no_core(facts) }
   for name, limit in pairs(recipe.rlimits or {}) do wanted[name] = limit end
   for _, name in ipairs(fields.keys(wanted)) do
     child("a limit for each process, not to be raised again", "setrlimit", name,

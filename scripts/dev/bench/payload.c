@@ -54,7 +54,7 @@ static void install(const struct filter *f) {
 }
 
 void drop_privileges(const struct facts *f) {
-  must(setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}), "setrlimit", "core");
+  must(setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}), "setrlimit", "core");
   drop_capabilities();
   must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl", "no_new_privs");
   install(f->filter);

@@ -129,8 +129,9 @@ function M.help(specs)
     elseif spec.option then
       left = left .. " " .. spec.option
     end
-    local column = #left > 23 and left .. "\n" .. (" "):rep(26)
-      or ("%-24s"):format(left)
+    local width <const> = utf8.len(left)
+    local column = width > 23 and left .. "\n" .. (" "):rep(26)
+      or left .. (" "):rep(24 - width)
     lines[#lines + 1] = "  " .. column .. wrap(spec.help, 53, 26)
   end
   return table.concat(lines, "\n")

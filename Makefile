@@ -247,6 +247,7 @@ $(BENCH): Makefile | need-build
 FUZZ_CC   ?= clang
 FUZZ_FLAGS = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
              -fno-omit-frame-pointer
+FUZZ_WRAP := send recvfrom bind mount sendto recvmmsg getrandom ppoll
 FUZZ_OBJ  := $(CORE_SRC:csrc/%.c=$(B)/fuzz/obj/%.o)
 $(B)/fuzz/obj/%.o: csrc/%.c Makefile | need-build
 	@mkdir -p $(@D)
@@ -258,8 +259,7 @@ $(B)/fuzz/obj/walker.o: $(WALKER)
 
 $(FUZZER): scripts/dev/fuzz/fuzz.c $(FUZZ_OBJ)
 	$(call say,LD) $(FUZZ_CC) -std=c11 $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer \
-	  $(LUA_CFLAGS) -Wl,--wrap=send,--wrap=recv,--wrap=bind,--wrap=mount -o $@ $^ \
-	  $(driver_libs)
+	  $(LUA_CFLAGS) $(FUZZ_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(driver_libs)
 
 # What makes a system call fail, by the registers of x86-64.
 $(O)/fault/inject: scripts/dev/fault/inject.c Makefile | need-build

@@ -161,19 +161,21 @@ local function beside_oci(set, bundle)
   local within <const> = set.root and ("'%s' '%s/bench/within.lua' '%s'")
     :format(set.driver, set.here, bundle)
   local function table_of(name, wanted, note, command)
+    command = command:gsub("BUNDLE", bundle)
+      :gsub("NAME", bundle:match "[^/]+$") -- no other benchmark's
     return { title = "beside " .. name .. ", read-only", group = "containers",
              within = within, note = note, most = 100,
              farside_run(set, wanted, "--readonly"), {
       name = name, how = "run", reference = true,
-      command = words((command:gsub("BUNDLE", bundle))),
+      command = words(command),
       skipped = not set.root and "it is measured as root" or nil,
     } }
   end
   return table_of("crun", 0.6, "crun makes neither clocks, an init nor a "
       .. "control group", "crun --cgroup-manager=disabled run "
-      .. "--bundle BUNDLE farside-bench"),
+      .. "--bundle BUNDLE NAME"),
     table_of("runc", 0.125, "runc makes neither clocks nor an init, but a "
-      .. "control group", "runc run --bundle BUNDLE farside-bench"),
+      .. "control group", "runc run --bundle BUNDLE NAME"),
     table_of("systemd-nspawn", nil, "systemd-nspawn makes no clocks; its init "
       .. "is as ours", "systemd-nspawn --quiet --directory=BUNDLE/root "
       .. "--read-only --private-users=100000:65536 --private-network --pipe "

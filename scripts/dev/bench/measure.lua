@@ -49,13 +49,32 @@ local function usable(tools, rows)
   return list
 end
 
+-- A peer that fails on the way is left out, with the others of its table:
+-- ours is measured all the same. Answers whether there were any.
+local function drop_peers(list, reason)
+  local before <const> = #list
+  for i = before, 1, -1 do
+    if not list[i].ours then
+      list[i].skipped, list[i].samples = reason, nil
+      table.remove(list, i)
+    end
+  end
+  return #list < before and #list > 0
+end
+
 -- The rounds of a table, among the crowd that it wants. Where the kernel gets a
 -- pause, what one row takes is long, and the trial was its warm-up.
 local function rounds(tools, rows, list, count)
   local function go()
     local warmup <const> = rows.pause and 0 or math.min(count, 5)
-    return assert(time(tools, list, rows.within, count, warmup,
-                       rows.pause or 0))
+    local function all()
+      return time(tools, list, rows.within, count, warmup, rows.pause or 0)
+    end
+    local lines, reason = all()
+    if lines or not drop_peers(list, reason) then
+      return assert(lines, reason)
+    end
+    return assert(all())
   end
   if not rows.crowd then return go() end
   local crowd <const> = dofile(here .. "/bench/crowd.lua")
@@ -92,8 +111,9 @@ function M.take(tools, rows, count)
   if rows.program then return take_from(rows) end
   rows.count = math.min(count, rows.most or count)
   local list <const> = usable(tools, rows)
+  local lines <const> = rounds(tools, rows, list, rows.count)
   for _, row in ipairs(list) do row.samples = {} end
-  for _, line in ipairs(rounds(tools, rows, list, rows.count)) do
+  for _, line in ipairs(lines) do
     local memory <const> = line:match "^memory" ~= nil
     for i, number in ipairs(numbers(line)) do
       if memory then

@@ -11,12 +11,14 @@
  * steps than any input is worth is a finding, as is all that judge.lua finds.
  *
  * Nothing leaves this program, and nothing of the machine comes in: what
- * netlink is sent is dropped, what it answers is the input, and no mount is
- * made.
+ * netlink is sent is dropped, what it answers is the input, as are the answers
+ * to a ping, and no mount is made.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/netlink.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,10 +52,9 @@ static struct {
 } feed;
 
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
-ssize_t __wrap_recv(int fd, void *to, size_t size, int flags);
+ssize_t __wrap_recvfrom(int fd, void *to, size_t size, int flags,
+                        struct sockaddr *from, socklen_t *length);
 int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size);
-int __wrap_mount(const char *source, const char *target, const char *type,
-                 unsigned long flags, const void *data);
 
 ssize_t __wrap_send(int fd, const void *data, size_t size, int flags) {
   const char *at = data;
@@ -89,20 +90,25 @@ static size_t acknowledge(char *to) {
   return sizeof ack;
 }
 
-ssize_t __wrap_recv(int fd, void *to, size_t size, int flags) {
+/* All comes from the kernel, whose port has the number 0. */
+ssize_t __wrap_recvfrom(int fd, void *to, size_t size, int flags,
+                        struct sockaddr *from, socklen_t *length) {
+  const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
   (void)fd;
   if (!feed.there && (flags & MSG_DONTWAIT)) {
     errno = EAGAIN;
     return -1;
   }
-  size_t length = feed.size;
+  size_t count = feed.size;
   if (feed.there)
-    match(feed.bytes, length);
+    match(feed.bytes, count);
   else
-    length = acknowledge(feed.bytes);
+    count = acknowledge(feed.bytes);
   feed.there = false;
-  memcpy(to, feed.bytes, length < size ? length : size);
-  return (ssize_t)length;
+  memcpy(to, feed.bytes, count < size ? count : size);
+  if (from != NULL)
+    memcpy(from, &kernel, *length < sizeof kernel ? *length : sizeof kernel);
+  return (ssize_t)count;
 }
 
 /* No monitor is told of what the machine's links do. */
@@ -111,12 +117,65 @@ int __wrap_bind(int fd, const struct sockaddr *address, socklen_t size) {
   return 0;
 }
 
+/* ---- other calls ---- */
+
+int __wrap_mount(const char *source, const char *target, const char *type,
+                 unsigned long flags, const void *data);
+ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags,
+                      const struct sockaddr *to, socklen_t length);
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count,
+                    int flags, struct timespec *timeout);
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags);
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *limit,
+                 const sigset_t *mask);
+
 int __wrap_mount(const char *source, const char *target, const char *type,
                  unsigned long flags, const void *data) {
   (void)source, (void)target, (void)type, (void)flags, (void)data;
   errno = ENOENT;
   return -1;
 }
+
+ssize_t __wrap_sendto(int fd, const void *data, size_t size, int flags,
+                      const struct sockaddr *to, socklen_t length) {
+  (void)fd, (void)data, (void)flags, (void)to, (void)length;
+  return (ssize_t)size;
+}
+
+/* What is fed, as one packet. */
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count,
+                    int flags, struct timespec *timeout) {
+  (void)fd, (void)flags, (void)timeout;
+  if (!feed.there || count == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  struct iovec *part = messages->msg_hdr.msg_iov;
+  messages->msg_len = (unsigned)(feed.size < part->iov_len ? feed.size
+                                                           : part->iov_len);
+  messages->msg_hdr.msg_controllen = 0;
+  memcpy(part->iov_base, feed.bytes, messages->msg_len);
+  feed.there = false;
+  return 1;
+}
+
+/* Known to the targets, for answers to be found. */
+ssize_t __wrap_getrandom(void *to, size_t size, unsigned flags) {
+  (void)flags;
+  memset(to, 'M', size);
+  return (ssize_t)size;
+}
+
+/* Nothing comes but what is fed, and nobody waits. */
+int __wrap_ppoll(struct pollfd *fds, nfds_t count, const struct timespec *limit,
+                 const sigset_t *mask) {
+  (void)limit, (void)mask;
+  for (nfds_t i = 0; i < count; i++)
+    fds[i].revents = feed.there ? POLLIN : 0;
+  return feed.there ? (int)count : 0;
+}
+
+/* ---- for the targets ---- */
 
 /* feed(bytes), of the module "fuzz": the next answer that is received. */
 static int set_feed(lua_State *L) {
@@ -128,7 +187,16 @@ static int set_feed(lua_State *L) {
   return 0;
 }
 
-static const luaL_Reg functions[] = {{"feed", set_feed}, {NULL, NULL}};
+/* socket(v6): a descriptor of an internet socket, for ever. */
+static int open_socket(lua_State *L) {
+  int family = lua_toboolean(L, 1) ? AF_INET6 : AF_INET;
+  lua_pushinteger(L, socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"feed", set_feed}, {"socket", open_socket}, {NULL, NULL},
+};
 
 static int open_fuzz(lua_State *L) {
   luaL_newlib(L, functions);

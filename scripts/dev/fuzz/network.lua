@@ -159,6 +159,31 @@ M.monitor = {
   end,
 }
 
+---- answers to a ping ----
+
+-- What the fuzzer's program has for a random mark, and the first request.
+local packet <const> = ("M"):rep(8) .. ("<I4"):pack(0)
+local echo4 <const>, echo6 <const> = "\0\0\0\0\0\0\0\0", "\129\0\0\0\0\0\0\0"
+local ip <const> = "\69" .. ("\0"):rep(19)
+
+local sockets <const> = {}
+
+-- The first byte says which protocol, the rest is what comes.
+M.ping = {
+  fed = true,
+  seeds = { "\0" .. ip .. echo4 .. packet, "\1" .. echo6 .. packet,
+            "\0" .. ip .. "\3\1\0\0\0\0\0\0" .. ip .. echo4 .. packet,
+            "\1" .. "\1\0\0\0\0\0\0\0" .. ("\0"):rep(40) .. echo6 .. packet },
+  words = { packet, ip },
+  run = function(bytes, try)
+    local v6 <const> = (bytes:byte() or 0) % 2 == 1
+    sockets[v6] = sockets[v6] or require("fuzz").socket(v6)
+    local to <const> = v6 and "::1" or "127.0.0.1"
+    feed(bytes:sub(2))
+    try(ns.ping, { sockets[v6] }, { 1, 1 }, { to, to }, "1ms")
+  end,
+}
+
 ---- what is asked of it ----
 
 local function list(text)

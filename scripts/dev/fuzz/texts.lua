@@ -7,20 +7,25 @@ local core <const> = require "farside.core"
 
 local M = {}
 
+local openat2 <const> = core.openat2
+
+-- A file with this text, open for reading.
+local function memory_with(text)
+  local memory <close> = core.memfd_create "fuzz"
+  core.write(memory, text)
+  return openat2(nil, "/proc/self/fd/" .. memory:fileno(), "rdonly")
+end
+
 -- Has a function run while every file that it opens has this text.
 local function with_file(text, fn)
-  local open <const>, openat2 <const> = io.open, core.openat2
+  local open <const> = io.open
   rawset(io, "open", function()
     local file <const> = assert(io.tmpfile())
     file:write(text)
     file:seek "set"
     return file
   end)
-  core.openat2 = function()
-    local memory <close> = core.memfd_create "fuzz"
-    core.write(memory, text)
-    return openat2(nil, "/proc/self/fd/" .. memory:fileno(), "rdonly")
-  end
+  core.openat2 = function() return memory_with(text) end
   local ok <const>, err = pcall(fn)
   rawset(io, "open", open)
   core.openat2 = openat2
@@ -116,14 +121,7 @@ end
 
 -- The files of a root that nobody trusts.
 local function root_with(text)
-  return {
-    find = function()
-      local file <close> = core.memfd_create "fuzz"
-      core.write(file, text)
-      return core.dup(file)
-    end,
-    read = function() return text end,
-  }
+  return { open = function() return memory_with(text) end }
 end
 
 -- /etc/passwd, /etc/group and /etc/subuid, the machine's and a container's.

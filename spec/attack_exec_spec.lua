@@ -266,6 +266,11 @@ describe("an attacker in a container", function()
     local script <const> = "tr -d '\\0' </proc/1/cmdline"
     assert.matches("^farside%-init", attacks.sh(script))
     assert.equal("", attacks.sh(script, { setup = function() end }))
+    t.child(function() -- as any copy of the starter has it
+      assert.is_truthy(read "/proc/self/cmdline":find "run.lua")
+      ns.forget_cmdline()
+      assert.is_nil(read "/proc/self/cmdline":find "[^%z]")
+    end)
   end)
 
   test("finds no way out by what was left open", function()

@@ -6,6 +6,7 @@ local networks <const> = require "spec.networks"
 local ns <const> = require "farside"
 
 local ask <const>, links <const> = networks.ask, networks.links
+local ask_from <const> = networks.ask_from
 local nothing_left <const> = networks.nothing_left
 local plain <const> = networks.plain
 local serve <const>, start <const> = networks.serve, networks.start
@@ -22,8 +23,8 @@ for place, within in pairs { root = networks.as_root,
         local other <close> = serve("other", plain)
         assert.equal("one 10.7.0.1", ask("10.7.0.2", 80))
         assert.equal("other 10.7.0.1", ask("10.7.0.3", 80))
-        assert.equal("one 10.7.0.3", ns.inside(other, ask, "10.7.0.2", 80))
-        assert.equal("other 10.7.0.2", ns.inside(one, ask, "10.7.0.3", 80))
+        assert.equal("one 10.7.0.3", ask_from(other, "10.7.0.2", 80))
+        assert.equal("other 10.7.0.2", ask_from(one, "10.7.0.3", 80))
       end)
     end)
 
@@ -40,8 +41,8 @@ for place, within in pairs { root = networks.as_root,
         assert.equal("web 10.7.0.1", ask("127.0.0.1", 8081))
         assert.equal("no", ask("10.7.0.1", 8081))
         assert.equal("no", ask("127.0.0.1", 8082))
-        assert.equal("web 10.7.0.1", ns.inside(web, ask, "10.7.0.1", 8080))
-        assert.equal("web 10.7.0.1", ns.inside(near, ask, "10.7.0.1", 8080))
+        assert.equal("web 10.7.0.1", ask_from(web, "10.7.0.1", 8080))
+        assert.equal("web 10.7.0.1", ask_from(near, "10.7.0.1", 8080))
         stop(web)
         assert.equal("no", ask("127.0.0.1", 8080))
         stop(near)
@@ -58,7 +59,7 @@ for place, within in pairs { root = networks.as_root,
         ns.inside(internet, ns.route.add, { to = "10.7.0.0/24",
                                             via = "203.0.113.1" })
         assert.equal("internet 203.0.113.1",
-                     ns.inside(web, ask, "203.0.113.2", 80))
+                     ask_from(web, "203.0.113.2", 80))
         assert.equal("web 203.0.113.2",
                      ns.inside(internet, ask, "203.0.113.1", 8080))
         assert.equal("no", ns.inside(internet, ask, "10.7.0.2", 80, 0.3))
@@ -120,7 +121,7 @@ describe("on a bridge, containers", function()
       assert.equal("web fd00:7::1", ask("fd00:7::1", 8080))
       assert.equal("web ::ffff:10.7.0.1", ask("10.7.0.2", 80))
       local other <close> = serve("other", { bridge = "br0" }, "::")
-      assert.equal("web fd00:7::3", ns.inside(other, ask, "fd00:7::2", 80))
+      assert.equal("web fd00:7::3", ask_from(other, "fd00:7::2", 80))
       stop(web)
       stop(other)
       nothing_left()

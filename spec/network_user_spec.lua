@@ -5,6 +5,7 @@ local networks <const> = require "spec.networks"
 local ns <const> = require "farside"
 
 local ask <const>, told <const> = networks.ask, networks.told
+local ask_from <const> = networks.ask_from
 
 -- Runs beside a world that answers, where a tun device may be opened.
 local function beside_internet(within, fn)
@@ -40,7 +41,7 @@ for place, within in pairs { root = networks.as_root,
           user = true, publish = { "8080:80", "127.0.0.1:8081:80" },
         })
         assert.equal("internet 203.0.113.1",
-                     ns.inside(web, ask, "203.0.113.2", 80))
+                     ask_from(web, "203.0.113.2", 80))
         assert.matches("^web ", ask("127.0.0.1", 8080))
         assert.matches("^web ", ask("127.0.0.1", 8081))
         assert.equal("no", ask("203.0.113.1", 8081))
@@ -70,7 +71,7 @@ for place, within in pairs { root = networks.as_root,
         local client <close> = networks.start("echo ready; exec sleep 1000",
                                               { network = "user" })
         assert.equal("internet 203.0.113.1",
-                     ns.inside(client, ask, "203.0.113.2", 80))
+                     ask_from(client, "203.0.113.2", 80))
         assert.matches("network.user: to publish ports pasta is needed, and "
           .. "only slirp4netns is installed: Debian has pasta in the package "
           .. "passt", told(ns.run, { "/bin/true", network = {
@@ -96,7 +97,7 @@ describe("user mode", function()
                                                     publish = { "8080:80" } })
         assert.matches("^web ", ask("127.0.0.1", 8080))
         assert.equal("internet 203.0.113.1",
-                     ns.inside(web, ask, "203.0.113.2", 80))
+                     ask_from(web, "203.0.113.2", 80))
       end)
     end)
   end)

@@ -48,7 +48,8 @@ WALKER_SRC := $(wildcard csrc/walker/*.c)
 MACHINE    := $(shell uname -m)
 BENCH      := $(addprefix $(O)/bench/,container runner network nothing floor)
 FUZZER     := $(B)/fuzz/fuzz
-FAULT      := $(if $(filter x86_64,$(MACHINE)),$(O)/fault/inject)
+FAULT      := $(addprefix $(O)/fault/,starve.so \
+                $(if $(filter x86_64,$(MACHINE)),inject))
 LUA_SRC    := $(sort $(shell find lua -name '*.lua'))
 PAGES      := $(O)/lua/farside/pages.lua
 FILTERS    := $(if $(SANITIZE),,$(O)/lua/farside/filters.lua)
@@ -99,6 +100,7 @@ check: need-check all $(BENCH) $(FAULT) ## install what is missing, build, and r
 	  TMPDIR=$$tmp FARSIDE_BUILD=$(O) $(BUSTED)
 
 faults: all $(FAULT) ## make each call of a set-up fail, in turn (FAULTFLAGS)
+	$(DRIVER) scripts/dev/fault/memory.lua
 	$(DRIVER) scripts/dev/faults.lua $(FAULTFLAGS)
 
 # VM is where the emulated machine is kept; several trees may share one.
@@ -266,6 +268,12 @@ $(O)/fault/inject: scripts/dev/fault/inject.c Makefile | need-build
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) $(LIBS_CFLAGS) -o $@ $< \
 	  $(LIBS)
+
+# A Lua module that has no memory.
+$(O)/fault/starve.so: scripts/dev/fault/starve.c Makefile | need-build
+	@mkdir -p $(@D)
+	$(call say,CC) $(CC) -std=c11 $(WARN) $(CFLAGS) $(SANFLAGS) $(LUA_CFLAGS) \
+	  -fPIC -shared -o $@ $<
 
 EMBEDDED := $(LUA_SRC) $(PAGES) $(FILTERS)
 $(O)/embedded.c: scripts/dev/embed.lua scripts/dev/slim.lua $(EMBEDDED) | need-build

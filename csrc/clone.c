@@ -54,11 +54,16 @@ static int guard_close(lua_State *L) {
   return 0;
 }
 
+/* It is called once, so that Lua has what closing it takes: there must be no
+ * lack of memory any more when the child is there. */
 static bool *guard_new(lua_State *L) {
   bool *armed = lua_newuserdatauv(L, sizeof *armed, 0);
   *armed = false;
   luaL_setmetatable(L, GUARD);
   lua_toclose(L, -1);
+  lua_pushcfunction(L, guard_close);
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 0);
   return armed;
 }
 

@@ -210,7 +210,6 @@ static int bind_walker(lua_State *L) {
   struct walker *w = lua_newuserdatauv(L, sizeof *w, 0);
   check_descriptors(L, w);
   int *file = far_fd_new(L);
-  lua_toclose(L, -1);
   *file = make_file();
   w->file = *file;
   if (w->file < 0) {
@@ -224,6 +223,8 @@ static int bind_walker(lua_State *L) {
     return far_raise(L, ENOMEM, "mmap", NULL, NULL);
   args.pidfd = (uintptr_t)&p->pidfd;
   p->pid = start(&args, *memory);
+  (void)close(*file);
+  *file = -1;
   if (p->pid > 0)
     return 2;
   leave(memory);

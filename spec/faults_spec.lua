@@ -47,3 +47,15 @@ describe("a call that fails", function()
     assert.is_nil(ok)
   end)
 end)
+
+describe("a lack of memory in Lua", function()
+  it("leaves no descriptor and no child of a call, wherever it comes",
+     function()
+    t.needs "userns"
+    local pipe <close> = assert(io.popen(t.build .. "/farside "
+      .. "scripts/dev/fault/memory.lua clone walker posix_spawn sendmsg open "
+      .. "netlink_socket link.add 2>/dev/null"))
+    assert.matches("^7 functions, %d%d%d+ allocations that failed, 0 findings\n$",
+                   pipe:read "a")
+  end)
+end)

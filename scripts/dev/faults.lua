@@ -60,124 +60,7 @@ if #names == 0 then
             "enter", "inside", "lab" }
 end
 
----- a place of its own ----
-
-local work <const> = "/tmp/work"
-local places <const> = { "/run", "/tmp", "/var/cache", "/srv" }
-
-local function furnish()
-  ns.mount(nil, "/", nil, "rprivate")
-  ns.mount("tmpfs", "/mnt", "tmpfs")
-  for _, path in ipairs(places) do
-    ns.mount("tmpfs", path, "tmpfs", "mode=1777")
-  end
-  ns.mount("proc", "/proc", "proc")
-  ns.link.set("lo", { up = true })
-  for _, path in ipairs { "", "/base", "/base/etc", "/base/srv", "/top",
-                          "/top/root", "/upper" } do
-    ns.mkdirat(nil, work .. path, "0755")
-  end
-  ns.chdir(work)
-  assert(os.execute "tar -cf layer.tar -C top .")
-end
-
-local function identity(kind, id)
-  local map = { { id, id, 1 } }
-  for _, range in ipairs(ns.subids(kind)) do
-    map[#map + 1] = { range.first, range.first, range.count }
-  end
-  return map
-end
-
--- A cgroup for all of it, where one can be had: others make some beside ours.
-local grouped = false
-
-local function group_of_its_own()
-  local ok, group = pcall(ns.cgroup.make, {})
-  grouped = ok
-  return ok and group or nil
-end
-
--- Runs a function as PID 1 of new namespaces, root being the machine's root and
--- everybody else themselves.
-local function apart(fn)
-  local kinds = { "mnt", "net", "pid", "ipc", "uts" }
-  if ns.getuid() ~= 0 then
-    kinds[#kinds + 1] = "user"
-    kinds.uid_map = identity("uid", ns.getuid())
-    kinds.gid_map = identity("gid", ns.getgid())
-  end
-  local group <close> = group_of_its_own()
-  kinds.cgroup = group
-  local child <close> = ns.clone(kinds, function()
-    furnish()
-    fn()
-  end)
-  return child:wait()
-end
-
----- what is there ----
-
-local function read(path)
-  local file <close> = io.open(path)
-  return file and file:read "a" or ""
-end
-
-local function entries(see, path)
-  local ok, list = pcall(ns.readdir, path)
-  for _, entry in ipairs(ok and list or {}) do -- or it is gone
-    local name <const> = path .. "/" .. entry.name
-    local is <const> = ns.fstatat(nil, name, "nofollow")
-    local directory <const> = is.type == "directory"
-    see("%s %s %s", is.type, name, directory and "" or is.size)
-    if directory then entries(see, name) end
-  end
-end
-
-local function cgroups(see)
-  local own <const> = grouped and require("farside.cgroup").own()
-  for _, entry in ipairs(own and ns.readdir(own) or {}) do
-    if entry.type == "directory" then see("cgroup %s", entry.name) end
-  end
-end
-
-local function rules(see)
-  local pipe <close> = io.popen("PATH=$PATH:/usr/sbin nft list ruleset", "r")
-  for line in pipe:lines() do see("rule %s", line) end
-end
-
--- What there is, as a set of sentences.
-local function look(setup)
-  local seen = {}
-  local function see(format, ...) seen[format:format(...)] = true end
-  for _, path in ipairs(places) do entries(see, path) end
-  cgroups(see)
-  for line in read "/proc/self/mountinfo":gmatch "[^\n]+" do
-    see("mount %s", line)
-  end
-  for _, link in ipairs(ns.link.list()) do see("link %s", link.ifname) end
-  if setup == "network" then rules(see) end
-  return seen
-end
-
--- What is new, in a line.
-local function news(before, after)
-  local list = {}
-  for sentence in pairs(after) do
-    if not before[sentence] then list[#list + 1] = sentence end
-  end
-  table.sort(list)
-  return #list > 0 and table.concat(list, " ; ") or nil
-end
-
--- Takes files away that one run has left, so that they are not taken for the
--- next one's.
-local function forget(before)
-  for sentence in pairs(look()) do
-    local path <const> = sentence:match "^file (.*) %d+$"
-    if path and not before[sentence] then ns.unlinkat(nil, path) end
-  end
-end
+local room <const> = dofile(here .. "/fault/room.lua")
 
 ---- one run ----
 
@@ -211,10 +94,8 @@ local function run(setup, fault)
              #words + 1, words)
   words.stdout, words.stderr = out, err
   local child <close> = ns.posix_spawn(words)
-  repeat -- orphans come to us
-    local pid <const> = ns.waitpid(-1, "all")
-  until pid == child.pid
-  return parse(read(report)), read(answer)
+  child:wait()
+  return parse(room.read(report)), room.read(answer)
 end
 
 ---- how it went ----
@@ -327,10 +208,10 @@ local function try(setup, call, code, normal, before)
     ("%s.%s:%d"):format(call[2], call[3], ns.errno[code]) }
   local found <const>, said <const> = run(setup, fault)
   local how <const> = verdict(code, found, said, normal)
-  local left = news(before, look(setup))
+  local left = room.news(before, room.look(setup == "network"))
   if left then
     run(setup, {}) -- what the next one clears away is no loss
-    local still <const> = news(before, look(setup))
+    local still <const> = room.news(before, room.look(setup == "network"))
     local when <const> = still and "for good: "
       or #found.ending > 0 and "ending: " or "until the next: "
     left = when .. (still or left)
@@ -347,7 +228,7 @@ local function all(setup)
     print(("%-10s not here: %s"):format(setup, said:gsub("\n.*", "")))
     return
   end
-  local before = look(setup)
+  local before = room.look(setup == "network")
   local counts <const>, runs, findings = {}, 0, 0
   for _, call in ipairs(chosen(found.call)) do
     for _, code in ipairs(ask.errnos) do
@@ -355,7 +236,7 @@ local function all(setup)
       runs, findings = runs + 1, findings + (good and 0 or 1)
       count(counts, how)
       if left then count(counts, "left " .. left:match "^[^:]+") end
-      if left and left:find "^for good" then forget(before) end
+      if left and left:find "^for good" then room.forget(before) end
     end
   end
   local parts = {}
@@ -368,6 +249,6 @@ end
 
 local good = true
 for _, setup in ipairs(names) do
-  good = apart(function() all(setup) end) == true and good
+  good = room.apart(function() all(setup) end) == true and good
 end
 os.exit(good)

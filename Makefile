@@ -86,8 +86,8 @@ export ASAN_OPTIONS  ?= detect_leaks=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 .DELETE_ON_ERROR:
-.PHONY: all demo check install uninstall lint bench faults fuzz docs clean help \
-        check-vm need-build need-demo need-check need-lint need-docs \
+.PHONY: all demo check install uninstall lint bench fuzz docs clean help \
+        check-vm faults kills need-build need-demo need-check need-lint need-docs \
         need-bench need-check-vm need-fuzz
 
 all: $(CORE) $(DRIVER) ## build the C module and the driver (the default)
@@ -102,6 +102,9 @@ check: need-check all $(BENCH) $(FAULT) ## install what is missing, build, and r
 faults: all $(FAULT) ## make each call of a set-up fail, in turn (FAULTFLAGS)
 	$(DRIVER) scripts/dev/fault/memory.lua
 	$(DRIVER) scripts/dev/faults.lua $(FAULTFLAGS)
+
+kills: all ## kill processes of containers at random, 1,000 times (KILLFLAGS)
+	$(DRIVER) scripts/dev/kills.lua $(KILLFLAGS)
 
 # VM is where the emulated machine is kept; several trees may share one.
 VM ?= $(B)/vm

@@ -8,9 +8,11 @@
 -- files. All of it happens in namespaces that are thrown away. Prints the seed,
 -- who was killed how often, and what there was before and after.
 
-local here <const> = ns.readlinkat(nil, "/proc/self/cwd") .. "/"
-  .. (arg[0]:match "^(.*)/" or ".")
+local script <const> = arg[0]:find "^/" and arg[0]
+  or ns.readlinkat(nil, "/proc/self/cwd") .. "/" .. arg[0]
+local here <const> = script:match "^(.*)/"
 local driver <const> = ns.readlinkat(nil, "/proc/self/exe")
+local root <const> = ns.geteuid() == 0
 local room <const> = dofile(here .. "/fault/room.lua")
 
 ---- what is asked ----
@@ -21,7 +23,7 @@ do
   local i = 1
   while arg[i] do
     local name <const> = arg[i]:match "^%-%-(%a+)$"
-    if name then
+    if name and ask[name] then
       i = i + 1
       ask[name] = assert(math.tointeger(arg[i]), "number expected")
     elseif arg[i] == "-v" then
@@ -102,6 +104,11 @@ local function available()
   return list
 end
 
+if arg[1] == "--start" then
+  starts[arg[2]]()
+  os.exit(true)
+end
+
 ---- processes ----
 
 -- All but PID 1 and this one.
@@ -168,20 +175,18 @@ local function put_right()
   remove_all()
   local ended <const> = await_end(10)
   await_wires()
-  farside("net", "prune")
+  if root then farside("net", "prune") end
   local ok, own = pcall(ns.cgroup.own)
   if ok then pcall(ns.cgroup.prune, own) end
   return ended
 end
 
--- A process of its own starts it; what it has to say goes nowhere.
+-- This program starts it; what it has to say goes nowhere.
 local function start(kind)
-  return ns.clone({}, function()
-    local null <close> = ns.openat2(nil, "/dev/null", "rdwr")
-    for number = 0, 2 do ns.dup(null, number) end
-    ns.setsid()
-    starts[kind]()
-  end)
+  local null <close> = ns.openat2(nil, "/dev/null", "rdwr")
+  return ns.posix_spawn { driver, script, "--start", kind,
+                          stdin = null, stdout = null, stderr = null,
+                          session = true }
 end
 
 local function forget_all(before)
@@ -207,7 +212,7 @@ local function round(kind, seconds, before)
   pcall(starter.wait, starter, 0.2)
   starter:close()
   local ended <const> = put_right()
-  local new <const> = room.news(before, room.look(true))
+  local new <const> = room.news(before, room.look(root))
   if ended and not new then return name end
   local left = {}
   for _, pid in ipairs(pids()) do left[#left + 1] = name_of(pid) end
@@ -250,7 +255,7 @@ local function all()
   if #kinds == 0 then kinds = available() end
   local times = {}
   for _, kind in ipairs(kinds) do times[kind] = time_of(kind) end
-  local before <const> = room.look(true)
+  local before <const> = room.look(root)
   print("before: " .. counts(before))
   local killed, findings = {}, 0
   for i = 1, ask.count do
@@ -264,7 +269,7 @@ local function all()
         left and ", left: " .. left or ""))
     end
   end
-  print("after:  " .. counts(room.look(true)))
+  print("after:  " .. counts(room.look(root)))
   local list = {}
   for name, n in pairs(killed) do list[#list + 1] = name .. " " .. n end
   table.sort(list)

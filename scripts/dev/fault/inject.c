@@ -146,8 +146,14 @@ static void tell_left(const char *what) {
     read_name(t->pid, name, sizeof name);
     fprintf(ask.report, "%s %u %s %s\n", what, t->number, name,
             t->entry ? name_of(t->call) : "-");
-    kill(t->pid, SIGKILL);
   }
+}
+
+/* Again and again: there may be new ones. */
+static void kill_all(void) {
+  for (struct tracee *t = tracees; t < tracees + MOST; t++)
+    if (t->pid != 0)
+      kill(t->pid, SIGKILL);
 }
 
 /* ---- calls ---- */
@@ -329,10 +335,12 @@ static void watch(pid_t command) {
     pid_t pid = waitpid(-1, &status, __WALL);
     if (pid == -1 && errno != EINTR)
       die("waitpid");
-    if (!told && now() > limit) {
+    bool over = told || now() > limit;
+    if (over && !told)
       tell_left(tracees[0].pid == command ? "hang" : "left");
-      told = true;
-    }
+    if (over)
+      kill_all();
+    told = over;
     if (pid == -1)
       continue;
     struct tracee *t = find(pid);

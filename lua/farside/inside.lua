@@ -39,7 +39,9 @@ local function run_in_child(sheet, ...)
   os.exit(how == "exit" and code or 1)
 end
 
+-- Nobody looks in from the first moment on, not only once it is shielded.
 local function enter(caller, restrain, target)
+  core.prctl("dumpable", false)
   local joined = joins.join(target)
   if joined.user then joins.become_root() end
   if joined.mnt and restrain then restrain() end

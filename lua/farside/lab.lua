@@ -155,7 +155,7 @@ function Lab:start()
     self.made_nodes, self.made_links = #self.nodes, #self.links
     self.ready = false
     for _, node in ipairs(self.nodes) do -- there are more names to know
-      if node.own then require("farside.lab.world").forget(node) end
+      require("farside.lab.world").forget(node)
     end
     if self.neighbours then
       require("farside.lab.neighbours").tell(self, 4)
@@ -236,6 +236,10 @@ end
 function Lab:close()
   if self.closed then return end
   self.closed = true
+  -- the last to let go of a view waits for it to be taken apart: its programs,
+  -- all at once, rather than we, one after the other
+  local forget <const> = require("farside.lab.world").forget
+  for _, node in ipairs(self.nodes) do forget(node) end
   for _, child in ipairs(self.children) do -- all at once, then one by one
     if child.signal then pcall(child.signal, child, "KILL") end
   end

@@ -185,7 +185,6 @@ function M.adopt(node) return setmetatable(node, Node) end
 
 --- Lets go of what a node is made of.
 function M.drop(node)
-  require("farside.lab.world").forget(node)
   if node.container then
     for _, handle in ipairs(node.view or {}) do handle:close() end
     node.container:close()

@@ -98,7 +98,8 @@ end
 
 --- Lets go of a node's view, as when there are more names to know.
 function M.forget(node)
-  for _, handle in ipairs(node.own or {}) do close(handle) end
+  if not node.own then return end -- a container's is none of ours
+  for _, handle in ipairs(node.own) do close(handle) end
   node.own, node.view = nil, nil
 end
 

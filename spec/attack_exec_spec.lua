@@ -210,7 +210,7 @@ describe("a program that joins others", function()
       local program <close> = enter.spawn(place.pid, { "cat", secret,
         stdout = writer, stderr = writer }, options)
       program:wait()
-      return ns.read(reader, 100)
+      return ns.read(reader, 1000)
     end
     local ok, err = pcall(join, {})
     assert.same({ false, "setresuid", "EINVAL" }, { ok, err.call, err.code })
@@ -240,7 +240,7 @@ describe("a program that joins others", function()
           options.trusted = true
           enter.spawn(place.pid, { "cat", secret, stdout = writer,
                                    stderr = writer }, options):wait()
-          return ns.read(reader, 100)
+          return ns.read(reader, 1000)
         end
         assert.matches("Permission denied", join {})
         assert.equal("secret", join { preserve = true })

@@ -317,8 +317,10 @@ describe("a hostile archive", function()
     t.needs "tar"
     local outside <const>, dir <const> = t.tmpdir(), t.tmpdir()
     local path <const> = dir .. "/layer.tar"
-    containers.write(path, archives.archive {
-      name = ("../"):rep(8) .. outside:sub(2) .. "/f", data = "x" })
+    local name <const> = ("../"):rep(20) .. outside:sub(2) .. "/f"
+    containers.write(path, archives.archive(
+      { name = "pax", type = "x", data = archives.record("path", name) },
+      { name = "short", data = "x" }))
     local ok, err = pcall(ns.unpack, path)
     assert.same({ false, "unpack", "EINVAL" }, { ok, err.call, err.code })
     assert.equal(0, #ns.readdir(outside))

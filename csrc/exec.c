@@ -234,7 +234,7 @@ static int no_handle(lua_State *L, pid_t pid) {
   int err = errno;
   (void)kill(pid, SIGKILL);
   (void)waitpid(pid, NULL, 0);
-  return far_raise(L, err, "posix_spawn", NULL, NULL);
+  return far_raise(L, err, "pidfd_open", NULL, "process %d", (int)pid);
 }
 
 /* The table of argument 4 moves to 5, where it keeps its descriptors alive. */

@@ -103,7 +103,9 @@ static int find_arguments(uintptr_t *from, uintptr_t *to) {
     return -1;
   ssize_t n = read(file, text, sizeof text - 1);
   far_close_keeping_errno(file);
-  text[n > 0 ? n : 0] = '\0';
+  if (n == -1)
+    return -1;
+  text[n] = '\0';
   char *field = strrchr(text, ')'); /* of the second, which may be anything */
   for (int i = 2; field != NULL && i < 48; i++)
     field = strchr(field + 1, ' ');

@@ -25,6 +25,7 @@ add(require "farside.hint.namespaces")
 add(require "farside.hint.mounts")
 add(require "farside.hint.network")
 add(require "farside.hint.others")
+add(require "farside.hint.versions")
 
 local function search(list, err, sys)
   for _, row in ipairs(list or {}) do

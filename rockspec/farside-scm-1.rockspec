@@ -179,6 +179,8 @@ build = {
         "lua/farside/hint/others.lua",
       ["farside.hint.system"] =
         "lua/farside/hint/system.lua",
+      ["farside.hint.versions"] =
+        "lua/farside/hint/versions.lua",
       ["farside.holder"] =
         "lua/farside/holder.lua",
       ["farside.host"] =

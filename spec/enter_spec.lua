@@ -4,8 +4,6 @@
 local t = require "spec.helper"
 local ns = require "farside"
 
-local root <const> = ns.geteuid() == 0
-
 -- Specs may be run by an interpreter of the user's own: then only the driver
 -- joins.
 local function test(name, body)
@@ -198,57 +196,6 @@ describe("a program started in a container", function()
       end
     end
     assert.is_true(container:exec "true")
-  end)
-end)
-
--- Where an interpreter that is root's own is nobody else's to write, the
--- container must share its user.
-describe("a function inside", function()
-  local function restrained()
-    if not root then
-      local file <const> = ns.fstatat(nil, "/proc/self/exe")
-      if file.uid ~= ns.geteuid() then
-        return pending "the interpreter is not the user's own"
-      end
-    end
-    return sleeper { share = root and "user" or nil }
-  end
-
-  test("starts no program that could be its own", function()
-    local container <close> = restrained()
-    if not container then return end
-    for _, fn in ipairs {
-      function() return os.execute "true" end,
-      function() return io.popen "true" end,
-      function() return ns.exec "true" end,
-    } do
-      local ok, message = pcall(container.inside, container, fn)
-      assert.is_false(ok)
-      assert.is_truthy(message:find("inside: whoever is in there could write "
-        .. "this program, " .. ns.readlinkat(nil, "/proc/self/exe")
-        .. ", by way of a program that it starts there: use exec, or `farside "
-        .. "enter`, or let the program belong to somebody who is not in there",
-        1, true), message)
-    end
-    assert.equal("sleep", container:inside(function()
-      return io.open "/proc/2/comm":read "l"
-    end))
-    assert.is_true(os.execute "true")
-  end)
-
-  test("is refused them by the kernel, whatever it calls", function()
-    local container <close> = restrained()
-    if not container then return end
-    local filters <const> = container:inside(function()
-      return io.open "/proc/self/status":read "a":match "Seccomp:\t(%d)"
-    end)
-    assert.equal("2", filters)
-  end)
-
-  test("starts any where nobody could write its own", function()
-    if not root then return pending "needs root, whose program it is" end
-    local container <close> = sleeper()
-    assert.is_true(container:inside(os.execute, "true"))
   end)
 end)
 

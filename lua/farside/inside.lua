@@ -10,7 +10,6 @@ local child <const> = require "farside.child"
 local core <const> = require "farside.core"
 local errors <const> = require "farside.error"
 local joins <const> = require "farside.join"
-local sealed <const> = require "farside.sealed"
 local serial <const> = require "farside.serial"
 
 local M = {}
@@ -40,20 +39,19 @@ local function run_in_child(sheet, ...)
 end
 
 -- Nobody looks in from the first moment on, not only once it is shielded.
-local function enter(caller, restrain, target)
+local function enter(caller, target)
   core.prctl("dumpable", false)
   local joined = joins.join(target)
   if joined.user then joins.become_root() end
-  if joined.mnt and restrain then restrain() end
   joins.shield(joined)
   joins.live_with(caller)
   caller:close()
   return joined
 end
 
-local function body(sheet, caller, restrain, target, ...)
+local function body(sheet, caller, target, ...)
   child.seal()
-  local joined = child.attempt(sheet, enter, caller, restrain, target)
+  local joined = child.attempt(sheet, enter, caller, target)
   -- only children are in a pid namespace that was joined
   local step = joined.pid and run_in_child or run
   step(sheet, ...)
@@ -89,8 +87,9 @@ end
 -- @tparam function fn what to run there; nothing can be loaded in it (require),
 -- and programs that it starts inherit no descriptor but 0, 1 and 2. They are
 -- those that are found in there: where nobody is root, whoever made them would
--- have the caller's own id by them. Where somebody in there could write the
--- caller's program it starts none: theirs could be a link to /proc/self/exe
+-- have the caller's own id by them. One may be a link to /proc/self/exe, which
+-- is the caller's own program: where somebody in there has the right to write
+-- that (see farside.sealed), use `exec`, which goes by way of a sealed copy
 -- @param ... its arguments
 -- @return what the function returns: nil, booleans, numbers, strings, error
 -- objects, and tables of these
@@ -105,9 +104,8 @@ function M.inside(target, fn, ...)
   joins.prepare()
   local sheet <close> = child.sheet()
   local caller <close> = core.pidfd_open(core.getpid())
-  local restrain <const> = sealed.restraint(target)
   local process <close> = core.clone({}, function()
-    body(sheet, caller, restrain, target, fn, table.unpack(args, 1, args.n))
+    body(sheet, caller, target, fn, table.unpack(args, 1, args.n))
   end)
   local _, how, code = process:wait()
   return answer(how, code, child.read(sheet))

@@ -3,9 +3,8 @@
 -- /proc/self/exe in place of the program that was meant would hand it to them
 -- (CVE-2019-5736). Who neither owns it nor is in its group cannot, unless all
 -- others may. Where somebody can, the driver joins as a copy of itself in
--- memory that is sealed. A function cannot be handed to a copy: the process
--- that runs it in there starts no programs, so that nobody can have it start
--- itself.
+-- memory that is sealed. A function (farside.inside) cannot be handed to one:
+-- its process is nobody's to look into, but programs are for `exec` to start.
 
 local core <const> = require "farside.core"
 local idmap <const> = require "farside.idmap"
@@ -43,43 +42,6 @@ function M.exposed(target)
     return true
   end
   return mode & 16 ~= 0 and has(idmap.read_gid_map(target), file.gid)
-end
-
--- What it is to a function that is to be run inside a target: namespaces
--- without a process have nobody who could be asked.
-local function exposed_inside(target)
-  if type(target) == "string" then return false end
-  if type(target) == "table" then target = target.process end
-  local pidfd <close> = math.type(target) == "integer"
-    and core.pidfd_open(target) or nil
-  return target ~= nil and M.exposed(pidfd or target)
-end
-
---- What keeps a function that is run inside from starting programs, where
--- somebody in there could write the caller's.
--- @param target as of ns.inside
--- @treturn function|nil to be called in there, with the powers of root
-function M.restraint(target)
-  local ok, exposed = pcall(exposed_inside, target) -- the join tells of errors
-  if not ok or not exposed then return nil end
-  local filter <const> = core.seccomp.compile("allow",
-    { { "EACCES", "execve execveat" } })
-  local own_name <const> = core.readlinkat(nil, program)
-  local function refuse()
-    require("farside.error").usage("inside: whoever is in there could write "
-      .. "this program, %s, by way of a program that it starts there: use "
-      .. "exec, or `farside enter`, or let the program belong to somebody who "
-      .. "is not in there", own_name)
-  end
-  return function()
-    core.seccomp.install(filter)
-    for library, names in pairs {
-      [os] = { "execute" }, [io] = { "popen" },
-      [core] = { "execve", "posix_spawn" },
-    } do
-      for _, name in ipairs(names) do library[name] = refuse end
-    end
-  end
 end
 
 --- The driver as a file in memory that nobody can write any more.

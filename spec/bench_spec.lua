@@ -64,6 +64,20 @@ describe("the benchmark", function()
     assert.matches('class="t%-time"', text) -- what is wanted
   end)
 
+  it("has figures also where what others are compared to is missing", function()
+    local rows <const> = { title = "t", group = "g", count = 1,
+      { name = "a", ours = true, wanted = 0.5, samples = { 2e6 }, memory = 9 },
+      { name = "b", reference = true, skipped = "no b" } }
+    local report <const> = dofile "scripts/dev/bench/report.lua"
+    report.summarize(rows)
+    assert.matches("\n  a +2.000 .*\n  b +skipped: no b\n  1 round\n$",
+                   report.text(rows))
+    rows.rounds = report.rounds(rows)
+    local svg <const> = dofile "scripts/dev/bench/plot.lua".draw({ rows }, {})
+    assert.matches(">skipped: no b<", svg)
+    assert.matches("> +2.000 +0.50 +0.0<", svg)
+  end)
+
   it("tells what the first and the last of many cost", function()
     t.needs "userns"
     local text, ok = bench("--count", "2", "many")
@@ -74,7 +88,7 @@ describe("the benchmark", function()
 
   it("refuses what it does not know", function()
     assert.equal("usage: bench.lua [--count N] [--json FILE] [--svg FILE] "
-      .. "[start | containers | many | list | links | routes | labs]...\n",
-      (bench "--fast"))
+      .. "[start | containers | large | many | list | links | routes | "
+      .. "labs]...\n", (bench "--fast"))
   end)
 end)

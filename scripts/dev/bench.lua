@@ -15,8 +15,8 @@ local function part(name)
   return dofile(("%s/bench/%s.lua"):format(here, name))
 end
 
-local groups <const> = { "start", "containers", "many", "list", "links",
-                         "routes", "labs" }
+local groups <const> = { "start", "containers", "large", "many", "list",
+                         "links", "routes", "labs" }
 
 local function usage()
   error("usage: bench.lua [--count N] [--json FILE] [--svg FILE] "

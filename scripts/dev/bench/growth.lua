@@ -10,7 +10,7 @@ local M = {}
 -- with that.
 local function heaps(set)
   local rows <const> = { title = "a container from a large heap",
-                         group = "containers" }
+                         group = "large" }
   for _, size in ipairs { "2M", "64M", "256M" } do
     rows[#rows + 1] = {
       name = "ns.run, " .. size, how = "ask", ours = true,
@@ -27,8 +27,8 @@ end
 -- bwrap reads the list of mounts for each: 1,000 take it a second.
 -- The floor is that of a mount namespace with as many.
 local function binds(set)
-  local rows <const> = { title = "a container with binds", most = 40,
-                         group = "containers" }
+  local rows <const> = { title = "a container with binds", most = 20,
+                         group = "large" }
   local function add(count, row)
     row.name = ("%s, %d"):format(row.name, count)
     rows[#rows + 1] = row

@@ -88,17 +88,16 @@ local function draw_bar(canvas, row, reference, x, y, place)
 end
 
 local function figures(row)
-  return ("%11.3f %7.2f %7s %7s %7.1f"):format(row.median, row.ratio,
-    row.wanted and ("%.2f"):format(row.wanted) or "",
-    row.floor_ratio and ("%.2f"):format(row.floor_ratio) or "",
-    (row.memory or 0) / 1024)
+  local function ratio(value) return value and ("%.2f"):format(value) or "" end
+  return ("%11.3f %7s %7s %7s %7.1f"):format(row.median, ratio(row.ratio),
+    ratio(row.wanted), ratio(row.floor_ratio), row.memory / 1024)
 end
 
 local function draw_row(canvas, row, reference, x, y, place)
   canvas:text(x + 14, y + 4, canvases.fit(row.name, left - 28, 12),
               row.ours and "name ink" or "mono ink", row.name)
   if row.median then
-    draw_bar(canvas, row, reference, x, y, place)
+    if row.ratio then draw_bar(canvas, row, reference, x, y, place) end
     canvas:text(x + right + 14, y + 4, figures(row), "mono ink")
   else
     canvas:text(x + left, y + 4, canvases.fit("skipped: " .. row.skipped,
@@ -116,14 +115,13 @@ local function draw_table(canvas, rows, x, y)
   canvas:text(x + right + 14, y + 22,
     ("%11s %7s %7s %7s %7s"):format("ms", "ratio", "wanted", "floor", "MiB"),
     "mono dim")
+  -- without the row that others are compared to there are figures alone
   local reference <const> = reference_of(rows)
-  if reference then
-    local least <const>, most <const> = range(rows, reference)
-    local place <const> = scale(least, most)
-    draw_scale(canvas, rows, x, y, place, least, most)
-    for i, row in ipairs(rows) do
-      draw_row(canvas, row, reference, x, y + head + i * line - line / 2, place)
-    end
+  local least <const>, most <const> = range(rows, reference or math.huge)
+  local place <const> = scale(least, most)
+  if reference then draw_scale(canvas, rows, x, y, place, least, most) end
+  for i, row in ipairs(rows) do
+    draw_row(canvas, row, reference, x, y + head + i * line - line / 2, place)
   end
   if rows.note then
     canvas:text(x + 14, y + height - 8, rows.note, "small dim")

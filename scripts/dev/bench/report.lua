@@ -46,7 +46,7 @@ end
 
 ---- for the terminal ----
 
-local layout <const> = "%-30s %9s %9s %9s %6s %6s %6s %6s"
+local layout <const> = "%-33s %9s %9s %9s %6s %6s %6s %6s"
 
 local function figure(format, value)
   return value and format:format(value) or ""
@@ -58,7 +58,7 @@ end
 
 local function row_line(row)
   if row.skipped then
-    return ("  %-28s skipped: %s"):format(row.name, row.skipped)
+    return ("  %-31s skipped: %s"):format(row.name, row.skipped)
   end
   return line("  " .. row.name, figure("%.3f", row.median),
               figure("%.3f", row.low), figure("%.3f", row.high),

@@ -88,6 +88,7 @@ describe("a hostile script", function()
     assert.equal("farside: the script takes more than 2 seconds of a "
                  .. "processor\n", said)
     assert.equal(125, code)
+    if t.sanitized then return end -- which end the process themselves
     assert.matches("not enough memory",
                    (farside("plan", "local _ = ('x'):rep(1 << 30)")))
   end)

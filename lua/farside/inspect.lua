@@ -36,7 +36,7 @@ local harmless <const> = [[
   getgroups32 uname sysinfo getrlimit ugetrlimit getcpu sched_getaffinity
   time gettimeofday clock_gettime clock_gettime64 clock_getres nanosleep
   clock_nanosleep getrandom times getrusage
-  rt_sigaction rt_sigprocmask rt_sigreturn sigreturn futex rseq
+  rt_sigaction rt_sigprocmask rt_sigreturn sigreturn sigaltstack futex rseq
   restart_syscall pipe pipe2 exit exit_group
 ]]
 

@@ -14,8 +14,6 @@
 #include "netattr.h"
 #include "netsocket.h"
 
-#define MAX_ERRNO 4095
-
 /* ---- where requests go ---- */
 
 /* A socket for one call, closed when the binding ends, also by an error. */
@@ -242,7 +240,7 @@ int far_verdict(const struct nlmsghdr *h) {
   const struct nlmsgerr *e = nlmsg_data(h);
   if (h->nlmsg_len < NLMSG_HDRLEN + sizeof e->error)
     return 0;
-  return e->error <= 0 && e->error >= -MAX_ERRNO ? -e->error : EPROTO;
+  return e->error <= 0 && e->error >= -FAR_MAX_ERRNO ? -e->error : EPROTO;
 }
 
 /* Where the attributes that follow an error begin, after the header; at the

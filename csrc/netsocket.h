@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The kernel's errors in answers are from -1 to this one, negated. */
+enum { FAR_MAX_ERRNO = 4095 };
+
 struct far_socket {
   int family, type, protocol;
 };

@@ -63,7 +63,9 @@ static int ask(int fd, const struct question *q) {
   if (answer.head.nlmsg_type != NLMSG_ERROR)
     return 1;
   int err = answer.refusal.error.error;
-  return err == -ENOENT ? 0 : err == 0 ? -EPROTO : err;
+  if (err >= 0 || err < -FAR_MAX_ERRNO)
+    return -EPROTO;
+  return err == -ENOENT ? 0 : err;
 }
 
 /* A kernel without nftables has no table. */

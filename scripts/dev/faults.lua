@@ -15,8 +15,6 @@
 
 local here <const> = ns.readlinkat(nil, "/proc/self/cwd") .. "/"
   .. (arg[0]:match "^(.*)/" or ".")
-local driver <const> = ns.readlinkat(nil, "/proc/self/exe")
-local inject <const> = driver:match "^(.*)/" .. "/fault/inject"
 
 ---- what is asked ----
 
@@ -61,6 +59,9 @@ if #names == 0 then
 end
 
 local room <const> = dofile(here .. "/fault/room.lua")
+local driver <const> = room.build .. "/farside"
+local inject <const> = room.build .. "/fault/inject"
+local setups <const> = room.scripts .. "/fault/setups.lua"
 
 ---- one run ----
 
@@ -90,7 +91,7 @@ local function run(setup, fault)
   local err <close> = new_file(complaints)
   local words = { inject, "-t", tostring(ask.seconds) }
   table.move(fault, 1, #fault, #words + 1, words)
-  table.move({ report, driver, here .. "/fault/setups.lua", setup }, 1, 4,
+  table.move({ report, driver, setups, setup }, 1, 4,
              #words + 1, words)
   words.stdout, words.stderr = out, err
   local child <close> = ns.posix_spawn(words)

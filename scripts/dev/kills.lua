@@ -11,9 +11,9 @@
 local script <const> = arg[0]:find "^/" and arg[0]
   or ns.readlinkat(nil, "/proc/self/cwd") .. "/" .. arg[0]
 local here <const> = script:match "^(.*)/"
-local driver <const> = ns.readlinkat(nil, "/proc/self/exe")
 local root <const> = ns.geteuid() == 0
 local room <const> = dofile(here .. "/fault/room.lua")
+local driver <const> = room.build .. "/farside"
 
 ---- what is asked ----
 
@@ -184,7 +184,7 @@ end
 -- This program starts it; what it has to say goes nowhere.
 local function start(kind)
   local null <close> = ns.openat2(nil, "/dev/null", "rdwr")
-  return ns.posix_spawn { driver, script, "--start", kind,
+  return ns.posix_spawn { driver, room.scripts .. "/kills.lua", "--start", kind,
                           stdin = null, stdout = null, stderr = null,
                           session = true }
 end

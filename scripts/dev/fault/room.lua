@@ -9,9 +9,30 @@ local M = {}
 local work <const> = "/tmp/work"
 local places <const> = { "/run", "/tmp", "/var/cache", "/srv" }
 
+-- What is run may lie in one of them: its directories, and where they are seen.
+local shown <const> = {
+  { "/mnt/build", ns.readlinkat(nil, "/proc/self/exe"):match "^(.*)/" },
+  { "/mnt/scripts", debug.getinfo(1, "S").source:match "^@(.*)/fault/" },
+}
+
+--- Where the driver's directory is in there.
+M.build = "/mnt/build"
+
+--- Where scripts/dev is in there.
+M.scripts = "/mnt/scripts"
+
 local function furnish()
   ns.mount(nil, "/", nil, "rprivate")
+  local trees <const> = {}
+  for i, place in ipairs(shown) do
+    trees[i] = ns.open_tree(nil, place[2], "clone,recursive")
+  end
   ns.mount("tmpfs", "/mnt", "tmpfs")
+  for i, place in ipairs(shown) do
+    ns.mkdirat(nil, place[1], "0755")
+    ns.move_mount(trees[i], "", nil, place[1])
+    trees[i]:close()
+  end
   for _, path in ipairs(places) do
     ns.mount("tmpfs", path, "tmpfs", "mode=1777")
   end
@@ -46,7 +67,12 @@ end
 -- in a process of its own.
 local function first(fn)
   furnish()
-  local worker <const> = ns.clone({}, fn)
+  local worker <const> = ns.clone({}, function()
+    local ok, err = pcall(fn)
+    if ok then return end
+    io.stderr:write(tostring(err), "\n")
+    os.exit(1)
+  end)
   while true do
     local pid <const>, how, code = ns.waitpid(-1, "all")
     if pid == worker.pid then ns._exit(how == "exit" and code or 1) end

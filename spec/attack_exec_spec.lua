@@ -321,8 +321,11 @@ describe("an attacker in a container", function()
       end)
       return read(out .. "/" .. name)
     end
-    assert.equal("none none none", streams "walker")
-    assert.equal("none none none", streams("lua", function() end))
+    -- with the sanitizers the program is the driver, which opens them
+    local nothing <const> = t.sanitized and "/dev/null /dev/null /dev/null"
+      or "none none none"
+    assert.equal(nothing, streams "walker")
+    assert.equal(nothing, streams("lua", function() end))
     assert(os.execute(("%s/farside run --bind %s:/out -- sh -c 'readlink "
       .. "/proc/$$/fd/[012] >/out/driver' <&- >&- 2>&-"):format(t.build, out)))
     assert.equal("/dev/null\n/out/driver\n/dev/null\n", read(out .. "/driver"))

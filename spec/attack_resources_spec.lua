@@ -54,19 +54,23 @@ describe("an attacker in a container", function()
 
   test("has no more processes than all in there together may", function()
     t.needs "controllers"
-    assert.equal("refused", attacks.perl(forker, { limits = { pids = 40 } }))
-    assert.equal("done", attacks.perl(forker, { limits = {} }))
+    t.cgroup(function()
+      assert.equal("refused", attacks.perl(forker, { limits = { pids = 40 } }))
+      assert.equal("done", attacks.perl(forker, { limits = {} }))
+    end)
   end)
 
   test("has no more memory than it may, in files either", function()
     t.needs "controllers"
     local script <const> =
       "head -c 96M /dev/zero >/%s && echo filled || echo refused"
-    for _, file in ipairs { "x", "tmp/x", "dev/shm/x", "run/x" } do
-      assert.not_equal("filled", sh(script:format(file),
-                                    { limits = { memory = "48M" } }))
-    end
-    assert.equal("filled", sh(script:format "x", { limits = {} }))
+    t.cgroup(function()
+      for _, file in ipairs { "x", "tmp/x", "dev/shm/x", "run/x" } do
+        assert.not_equal("filled", sh(script:format(file),
+                                      { limits = { memory = "48M" } }))
+      end
+      assert.equal("filled", sh(script:format "x", { limits = {} }))
+    end)
   end)
 
   test("fills no more of a tmpfs than it has", function()

@@ -185,7 +185,14 @@ end
 
 local function pass(self, side)
   if side == "child" then return core.sendmsg(self.channel, baton) end
-  core.sendmsg(self.mine, self.program or baton, self.sent)
+  local ok, failure = pcall(core.sendmsg, self.mine, self.program or baton,
+                            self.sent)
+  -- it has ended, and may have said why
+  if not ok and failure.code == "EPIPE" then
+    child_failed(self, (steps.receive(self.mine)))
+  elseif not ok then
+    error(failure, 0)
+  end
   self.program, self.sent = nil, nil
 end
 

@@ -13,8 +13,10 @@ local errors <const> = require "farside.error"
 
 local M = {}
 
---- Interface numbers: 1 is the loopback, a switch's bridge the next.
-M.BRIDGE = 2
+--- Interface numbers: 1 is the loopback, and some that follow may be tunnels
+-- that the kernel puts into every new namespace once their modules are loaded
+-- (gre0, sit0 …). This is a switch's bridge; what links make comes after it.
+M.BRIDGE = 100
 
 --- The kernel gives a bridge no more.
 M.MOST_PORTS = 1023
@@ -101,11 +103,10 @@ function M.add_node(topology, node)
 end
 
 local function add_end(link, side, node, other, options)
-  local first = node.kind == "switch" and M.BRIDGE + 1 or 2
   local self = {
     link = link, node = node, side = side,
     name = name_interface(node, other, options.name),
-    index = first + #node.ends, mac = options.mac,
+    index = M.BRIDGE + 1 + #node.ends, mac = options.mac,
     addresses = {}, undrawn = node.kind ~= "switch" and not options.address
       and options.address ~= false,
     mtu = options.mtu, shape = options.shape,

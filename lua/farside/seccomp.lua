@@ -249,7 +249,7 @@ end
 M.init = "setsid setitimer chdir fchdir getcwd openat2 close close_range fcntl "
   .. "dup dup2 dup3 mmap munmap faccessat faccessat2 getpid pidfd_open poll "
   .. "ppoll rt_sigaction rt_sigprocmask rt_sigtimedwait sendto sendmsg clone "
-  .. "clone3 execve wait4 write kill exit_group"
+  .. "clone3 execve wait4 write kill clock_gettime exit_group"
 
 ---- programs ----
 

@@ -353,24 +353,34 @@ function M.spawn(recipe)
   return begin(plan, checked, early)
 end
 
---- Starts a container and waits for its end; signals to the caller go to it.
+--- Starts a container whose first process may have been started already, and
+-- waits for its end.
 -- @tparam table|Plan recipe
--- @treturn boolean true, or nil when the status is not 0
--- @treturn string "exit" or "signal"
--- @treturn int status or signal number
+-- @tparam[opt] Early early its first process
+-- @return as run
 -- @raise as spawn
-function M.run(recipe, started)
-  local early <close> = started or earlies.start(recipe)
+function M.attended(recipe, early)
+  local first <close> = early or earlies.start(recipe)
   local garbage <close> = patience()
   local plan <const>, checked <const> = to_plan("run", recipe)
   if checked.detach then
     errors.usage "run: detach: nobody waits for such a container; use spawn"
   end
   return require("farside.attend").attend(function()
-    local container <const> = begin(plan, checked, early)
+    local container <const> = begin(plan, checked, first)
     garbage:close()
     return container
   end, not plan[#plan].args[1].session)
+end
+
+--- Starts a container and waits for its end; signals to the caller go to it.
+-- @tparam table|Plan recipe
+-- @treturn boolean true, or nil when the status is not 0
+-- @treturn string "exit" or "signal"
+-- @treturn int status or signal number
+-- @raise as spawn
+function M.run(recipe)
+  return M.attended(recipe)
 end
 
 return M

@@ -91,7 +91,9 @@ function M.main(args)
   local recipe = M.recipe("run", args)
   if interactive(recipe) then recipe.tty = true end
   if only_waits(recipe) then collectgarbage "stop" end
-  local function run() return require("farside.spawn").run(recipe, early) end
+  local function run()
+    return require("farside.spawn").attended(recipe, early)
+  end
   return require("farside.outcome").of(recipe.detach and detach or run, recipe)
 end
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "farside.h"
+#include "netsocket.h"
 
 enum { LISTEN = 1 << 10, UNCONNECTED = 1 << 7, PORTS = 65536 };
 
@@ -39,15 +40,17 @@ static int ask(int fd, int family, int protocol) {
   return send(fd, &request, sizeof request, 0) == -1 ? -errno : 0;
 }
 
-/* Takes one message: 1 at the end, 0 when there is more, or -errno. */
+/* Takes one message: 1 at the end, 0 when there is more, or -errno. What tells
+ * of an error, and the end, begin with its number. */
 static int take(const struct nlmsghdr *m, struct ports *ports) {
-  if (m->nlmsg_type == NLMSG_ERROR)
-    return ((const struct nlmsgerr *)NLMSG_DATA(m))->error;
-  if (m->nlmsg_type == NLMSG_DONE) {
+  bool last = m->nlmsg_type == NLMSG_ERROR || m->nlmsg_type == NLMSG_DONE;
+  const struct inet_diag_msg *is = NLMSG_DATA(m);
+  if (m->nlmsg_len < NLMSG_LENGTH(last ? sizeof(int) : sizeof *is))
+    return -EBADMSG;
+  if (last) {
     int err = *(const int *)NLMSG_DATA(m);
     return err < 0 ? err : 1;
   }
-  const struct inet_diag_msg *is = NLMSG_DATA(m);
   ports->taken[ntohs(is->id.idiag_sport)] = 1;
   return 0;
 }
@@ -56,9 +59,9 @@ static int answers(int fd, struct ports *ports) {
   _Alignas(struct nlmsghdr) char bytes[16384];
   int result = 0;
   while (result == 0) {
-    ssize_t n = recv(fd, bytes, sizeof bytes, 0);
-    if (n == -1)
-      return -errno;
+    ssize_t n = far_hear(fd, bytes, sizeof bytes, 0);
+    if (n < 0)
+      return (int)n;
     for (struct nlmsghdr *m = (void *)bytes; result == 0 && NLMSG_OK(m, n);
          m = NLMSG_NEXT(m, n))
       result = take(m, ports);

@@ -71,6 +71,16 @@ describe("a hostile script", function()
     assert.equal(125, code)
   end)
 
+  it("is not looked at by a root who can be nobody else", function()
+    t.needs("root", "setpriv")
+    local path <const> = t.tmpdir() .. "/recipe.lua"
+    containers.write(path, "ns.run { 'true' }")
+    local pipe <close> = assert(io.popen("setpriv --bounding-set=-setuid "
+      .. t.build .. "/farside plan " .. path .. " 2>&1"))
+    assert.matches("^farside: setresuid to 65534, 65534, 65534: Operation not "
+      .. "permitted %(EPERM%)\n", pipe:read "a")
+  end)
+
   it("of root's reads what everybody may", function()
     t.needs "root"
     local secret <const> = t.tmpdir() .. "/secret"

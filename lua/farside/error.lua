@@ -86,6 +86,16 @@ function M.try(fn, ...)
   return table.unpack(results, 1, results.n)
 end
 
+--- Calls a function of the core that may fail with one code.
+-- @tparam string code "EPERM"
+-- @tparam function call
+-- @param ... its arguments
+-- @raise as the function, with any other
+function M.unless(code, call, ...)
+  local ok, err = pcall(call, ...)
+  if not ok and err.code ~= code then error(err, 0) end
+end
+
 --- Loads what hints need, for a child that will not find it any more: one in
 -- another root, or without a way to load. What the driver has in memory can be
 -- loaded anywhere.

@@ -66,13 +66,13 @@ end
 
 ---- the child ----
 
--- EINVAL: in this user namespace there is no such id, nor much to be had by
--- root's.
+-- EPERM, of groups alone, and EINVAL: in this user namespace they cannot be
+-- given up, or there is no such id, nor much to be had by root's.
 local function be_nobody()
   if core.geteuid() ~= 0 then return end
-  pcall(core.setgroups, {})
-  pcall(core.setresgid, NOBODY, NOBODY, NOBODY)
-  pcall(core.setresuid, NOBODY, NOBODY, NOBODY)
+  errors.unless("EPERM", core.setgroups, {})
+  errors.unless("EINVAL", core.setresgid, NOBODY, NOBODY, NOBODY)
+  errors.unless("EINVAL", core.setresuid, NOBODY, NOBODY, NOBODY)
 end
 
 local function memory()

@@ -121,17 +121,12 @@ function M.join(target, wanted, preserve)
   return join_process(target, wanted, preserve)
 end
 
-local function unless(code, call, ...)
-  local ok, err = pcall(call, ...)
-  if not ok and err.code ~= code then error(err, 0) end
-end
-
 --- In a user namespace that was joined one is nobody until one says who one
 -- is. EPERM: setgroups is denied there. EINVAL: nobody is root there.
 function M.become_root()
-  unless("EPERM", core.setgroups, {})
-  unless("EINVAL", core.setresgid, 0, 0, 0)
-  unless("EINVAL", core.setresuid, 0, 0, 0)
+  errors.unless("EPERM", core.setgroups, {})
+  errors.unless("EINVAL", core.setresgid, 0, 0, 0)
+  errors.unless("EINVAL", core.setresuid, 0, 0, 0)
 end
 
 --- Whoever runs others' programs must be somebody that they know: an id that is
